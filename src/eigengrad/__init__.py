@@ -1,0 +1,64 @@
+"""eigengrad: the derivative of a symmetric eigenproblem, the same in every framework, and right where others are not.
+
+A module imports only from lower floors:
+
+    6  __init__ (functions that find the framework of their argument) · cli · __main__
+    5  auditing/      which function has this gradient, and is it right? numerical truth, comparison, report
+    4  numpy · torch · tensorflow      one `attach` each: the rules become functions of a framework
+    3  public         the public functions, written once
+    2  rules/         the derivative rules, each written once over a small array namespace
+    1  reading · conventions · clusters · frameworks
+                      how an array stands for a matrix · which eigenvalues are equal · whose an array is
+    0  errors
+
+Importing it imports no framework; an adapter is imported when the first array of its framework comes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import errors, frameworks, public
+from .conventions import Detection
+from .errors import EigengradError
+from .public import EighResult, dispatch
+
+if TYPE_CHECKING:
+    from . import numpy, tensorflow, torch
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Detection",
+    "EigengradError",
+    "EighResult",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "errors",
+    "numpy",
+    "svec",
+    "tensorflow",
+    "torch",
+    "unsvec",
+    "unvech",
+    "vech",
+]
+
+eigh = dispatch(public.eigh, __name__)
+eigvalsh = dispatch(public.eigvalsh, __name__)
+convert = dispatch(public.convert, __name__)
+detect = dispatch(public.detect, __name__)
+vech = dispatch(public.vech, __name__)
+unvech = dispatch(public.unvech, __name__)
+svec = dispatch(public.svec, __name__)
+unsvec = dispatch(public.unsvec, __name__)
+
+
+def __getattr__(name: str) -> Any:
+    """`eigengrad.torch` and its like, imported when they are first named."""
+    if name in frameworks.FRAMEWORKS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

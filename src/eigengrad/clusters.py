@@ -1,0 +1,95 @@
+"""Equal to within rounding: the one place where tolerances live.
+
+Every function takes the array namespace `xp` of a framework first (see rules/__init__.py). Nothing here is absolute:
+a tolerance is a multiple of the machine epsilon and of a size measured on the data, so that scaling a matrix or a
+loss changes no decision.
+
+    equal      w_i, w_{i+1} neighbours with  w_{i+1} - w_i <= EQUAL sqrt(n) eps max|w|,  chained into clusters
+    rounding   a residual x beside data of size s is rounding where  |x| <= ROUNDING sqrt(n) eps s
+    numerator  q = skew(V^H gV)_ij is rounding where  |q| <= NUMERATOR eps max(|gv_i|, |gv_j|)  and the gap that
+               would magnify it is below NEAR max|w|
+    agreement  two gradients from different programs are the same where  |g1 - g2| <= sqrt(eps) max|g|
+
+EQUAL: LAPACK, and a product of matrices before it, split a repeated eigenvalue by at most 12 eps max|w| at n = 12
+and by less, not more, at n = 800. So sqrt(n) is ample where n would be a disaster: in single precision at n = 1000 it
+would call half of all neighbours of a random matrix equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EQUAL = 16.0
+ROUNDING = 256.0
+NUMERATOR = 4.0
+NEAR = 0.1
+
+
+def count(xp: Any, w: Any) -> Any:
+    """n as an array, shape (..., 1), for shapes that are only known when the program runs."""
+    return xp.sum(xp.ones_like(w), -1)[..., None]
+
+
+def largest(xp: Any, w: Any) -> Any:
+    """max|w| of ascending eigenvalues, shape (..., 1): one of the two ends."""
+    low, high = xp.abs(w[..., :1]), xp.abs(w[..., -1:])
+    return xp.where(low > high, low, high)
+
+
+def tolerance(xp: Any, w: Any) -> Any:
+    """How close neighbours must be to count as equal, in the unit of w, shape (..., 1)."""
+    return EQUAL * xp.sqrt(count(xp, w)) * xp.eps(w) * largest(xp, w)
+
+
+def rounding(xp: Any, w: Any, size: Any) -> Any:
+    """What is left of data of that size when nothing but rounding is left; `size` broadcasts against (..., 1)."""
+    return ROUNDING * xp.sqrt(count(xp, w)) * xp.eps(w) * size
+
+
+def agreement(xp: Any, g: Any) -> float:
+    """How far two gradients may differ, relative to the larger, and still be called the same."""
+    return float(xp.eps(g)) ** 0.5
+
+
+def same_cluster(xp: Any, w: Any) -> Any:
+    """Which pairs of ascending eigenvalues lie in one cluster: boolean, (..., n, n), a partition."""
+    before = xp.concatenate([w[..., :1], w[..., :-1]], -1)
+    label = xp.cumsum(xp.where(w - before > tolerance(xp, w), xp.ones_like(w), 0.0), -1)
+    return label[..., :, None] == label[..., None, :]
+
+
+def merge(xp: Any, w: Any) -> Any:
+    """Equal eigenvalues made exactly equal: each becomes the mean of its cluster.
+
+    So (w, V) is the exact decomposition of a matrix within rounding of the one given, and a symmetric loss sends back
+    exactly equal weights, however steep it is. Differences from the lowest member are averaged: single eigenvalues,
+    and ones that agree already, keep every bit.
+    """
+    same, row = same_cluster(xp, w), w[..., None, :]
+    lowest = -xp.max(xp.where(same, -row, float("-inf")), -1)
+    above = xp.sum(xp.where(same, row - lowest[..., :, None], 0.0), -1)
+    return lowest + above / xp.sum(xp.where(same, xp.ones_like(row), 0.0), -1)
+
+
+def generic_phases(xp: Any, w: Any, V: Any) -> Any:
+    """V with each column turned by a fixed generic phase, if it is complex.
+
+    Solvers make one component real. A loss that reads the real part of just that component would look as if it did not
+    depend on the phase.
+    """
+    if not xp.iscomplex(V):
+        return V
+    angle = xp.cumsum(xp.ones_like(w), -1) * 2.399963229728653
+    return V * (xp.cast(xp.cos(angle), V) + 1j * xp.cast(xp.sin(angle), V))[..., None, :]
+
+
+def generic_reflection(xp: Any, w: Any, same: Any) -> Any:
+    """One fixed generic reflection inside each cluster, 1 at single eigenvalues: 2 u u^T / |u|^2 - 1 by blocks.
+
+    In a basis turned by it (and by the phases) a diagonal is constant for a block that is a multiple of the identity
+    and, with probability one, for no other: u_k = 1 + frac(k golden ratio) has nothing to do with what users write.
+    """
+    k = xp.cumsum(xp.ones_like(w), -1) * 0.6180339887498949
+    u = 1.0 + k - xp.floor(k)
+    size = xp.sum(xp.where(same, u[..., None, :] ** 2, 0.0), -1)[..., None]
+    return xp.where(same, 2.0 * u[..., :, None] * u[..., None, :] / size, 0.0) - xp.embed(xp.ones_like(u))

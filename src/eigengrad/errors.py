@@ -1,0 +1,73 @@
+"""What can go wrong, each error with its numbers.
+
+A message says what was measured, why it matters, and what to do. The numbers are attributes too, and an error
+survives pickling, so that a worker process can hand it on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EigengradError(ValueError):
+    """The base of every error that eigengrad raises on purpose; its keyword arguments become attributes."""
+
+    def __init__(self, message: str, **numbers: Any) -> None:
+        super().__init__(message)
+        self.numbers = numbers
+        for name, value in numbers.items():
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args[0], self.numbers)
+
+
+def _rebuild(kind: type[EigengradError], message: str, numbers: dict[str, Any]) -> EigengradError:
+    return kind(message, **numbers)
+
+
+class ShapeError(EigengradError):
+    """The array is no square matrix, nor a batch of them; or two shapes do not fit each other."""
+
+
+class DtypeError(EigengradError):
+    """The array does not hold real or complex numbers of single or double precision."""
+
+
+class FrameworkError(EigengradError):
+    """The framework of an array is not known, not installed, or not the one asked for."""
+
+
+class OptionError(EigengradError):
+    """An option has a value that is not one of those it takes."""
+
+
+class NotFiniteError(EigengradError):
+    """The matrix holds NaN or infinity at an entry that is read."""
+
+
+class ConvergenceError(EigengradError):
+    """The eigensolver found no decomposition."""
+
+
+class DerivativeError(EigengradError):
+    """The quantity asked for has no derivative here, or none that the rule can know."""
+
+
+class DegenerateError(DerivativeError):
+    """Eigenvalues coincide to within rounding and the loss tells them, or their vectors, apart.
+
+    Attributes: `index` (of the matrix in its batch), `cluster` (the half-open range of eigenvalues), `eigenvalues`,
+    `tolerance` (what counts as equal), `measured` and `allowed` (the residual of the check that failed).
+    """
+
+
+class PhaseError(DerivativeError):
+    """The loss depends on the phase of a complex eigenvector, which no decomposition fixes.
+
+    Attributes as for `DegenerateError`; the cluster is one eigenvalue.
+    """
+
+
+class InputError(EigengradError):
+    """A file or an argument of the command line cannot be used."""

@@ -1,0 +1,74 @@
+"""Which framework an array belongs to, found by its type, so that none is imported that the user did not import."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata, util
+from typing import Any, NamedTuple
+
+from .errors import FrameworkError
+
+
+class Framework(NamedTuple):
+    """A framework: its adapter in this package, its name in messages, and the distribution to install."""
+
+    adapter: str
+    title: str
+    install: str
+    distributions: tuple[str, ...]
+
+
+#: By the top-level package that the type of an array comes from. The first is for arrays that carry no derivative.
+FRAMEWORKS: dict[str, Framework] = {
+    "numpy": Framework("numpy", "NumPy", "numpy", ("numpy",)),
+    "torch": Framework("torch", "PyTorch", "torch", ("torch",)),
+    "tensorflow": Framework("tensorflow", "TensorFlow", "tensorflow", ("tensorflow", "tensorflow-cpu")),
+}
+
+
+def framework_of(kind: type) -> str | None:
+    """The framework that a type, or one of its bases, comes from."""
+    for base in kind.__mro__:
+        name = base.__module__.partition(".")[0]
+        if name in FRAMEWORKS:
+            return name
+    return "numpy" if kind in (list, tuple, int, float, complex, bool) else None
+
+
+def adapter(name: str) -> Any:
+    """The module of this package for a framework; imports the framework."""
+    return import_module(f"{__package__}.{FRAMEWORKS[name].adapter}")
+
+
+def adapter_for(*arrays: Any) -> Any:
+    """The adapter for the arguments of a call, all of one framework."""
+    found: dict[str, type] = {}
+    for array in arrays:
+        name = framework_of(type(array))
+        if name is None:
+            raise FrameworkError(
+                f"A {type(array).__module__}.{type(array).__qualname__} is no array of a framework that eigengrad "
+                f"knows: {', '.join(f.title for f in FRAMEWORKS.values())}."
+            )
+        if name == "numpy" and isinstance(array, list | tuple):
+            inner = {framework_of(type(x)) for x in array} - {"numpy", None}
+            if inner:
+                raise FrameworkError(f"This is a list of arrays of {inner.pop()}; stack them into one array first.")
+        found.setdefault(name, type(array))
+    if len(found) > 1:
+        raise FrameworkError(
+            f"The arguments mix frameworks: {' and '.join(sorted(found))}. No derivative passes from one to the other; "
+            "convert them to one framework first."
+        )
+    return adapter(next(iter(found)))
+
+
+def version(name: str) -> str | None:
+    """The installed version of a framework, without importing it; None where it is not installed."""
+    if util.find_spec(name) is None:
+        return None
+    for distribution in FRAMEWORKS[name].distributions:
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return "unknown version"

@@ -1,0 +1,428 @@
+"""NumPy: the public functions, and their derivatives by call, for NumPy keeps no record of its own.
+
+    result, pullback = vjp(eigh, a)         pullback(cotangent) is the gradient
+    result, tangent = jvp(eigh, a, da)      the derivative along da
+    hvp(eigh, a, da, cotangent)             the derivative of that gradient along da
+
+Forward mode pushes dual numbers through the rules; reverse mode records which rules ran and walks back; the second
+derivative does both. Works with NumPy and SciPy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import public
+from .errors import ConvergenceError, DtypeError, FrameworkError, OptionError, ShapeError
+from .public import EighResult, bind
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+__all__ = [
+    "EighResult",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "hvp",
+    "jvp",
+    "svec",
+    "unsvec",
+    "unvech",
+    "vech",
+    "vjp",
+]
+
+
+# -- dual numbers -----------------------------------------------------------------------------------------------------
+
+
+class Dual:
+    """value + t · tangent, for one infinitesimal t, under the operations that rules use."""
+
+    __array_ufunc__ = None  # so that an array on the left leaves the operation to us
+
+    def __init__(self, value: Any, tangent: Any) -> None:
+        self.value, self.tangent = value, tangent
+
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+
+    def __getitem__(self, key: Any) -> Dual:
+        return Dual(self.value[key], self.tangent[key])
+
+    def __neg__(self) -> Dual:
+        return Dual(-self.value, -self.tangent)
+
+    def __add__(self, other: Any) -> Dual:
+        return Dual(self.value + value(other), self.tangent + tangent(other))
+
+    def __sub__(self, other: Any) -> Dual:
+        return Dual(self.value - value(other), self.tangent - tangent(other))
+
+    def __rsub__(self, other: Any) -> Dual:
+        return Dual(value(other) - self.value, tangent(other) - self.tangent)
+
+    def __mul__(self, other: Any) -> Dual:
+        return Dual(self.value * value(other), self.tangent * value(other) + self.value * tangent(other))
+
+    def __truediv__(self, other: Any) -> Dual:
+        return Dual(self.value / other, self.tangent / other)  # rules divide by constants only
+
+    def __matmul__(self, other: Any) -> Dual:
+        return Dual(self.value @ value(other), self.tangent @ value(other) + self.value @ tangent(other))
+
+    def __rmatmul__(self, other: Any) -> Dual:
+        return Dual(other @ self.value, other @ self.tangent)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    # A comparison is of values, and a constant.
+    def _compare(self: Dual, other: Any, name: str = f"__{_name}__") -> Any:
+        return getattr(self.value, name)(value(other))
+
+    setattr(Dual, f"__{_name}__", _compare)
+
+
+def value(x: Any) -> Any:
+    return x.value if isinstance(x, Dual) else x
+
+
+def tangent(x: Any) -> Any:
+    return x.tangent if isinstance(x, Dual) else np.zeros_like(x)
+
+
+def _linear(function: Callable[..., Any]) -> Callable[..., Any]:
+    def lifted(x: Any, *options: Any) -> Any:
+        if isinstance(x, Dual):
+            return Dual(function(x.value, *options), function(x.tangent, *options))
+        return function(x, *options)
+
+    return lifted
+
+
+def _constant(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, *options: function(value(x), *options)
+
+
+# -- the namespace ----------------------------------------------------------------------------------------------------
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if isinstance(x, Dual) or isinstance(y, Dual):
+        return Dual(_where(condition, value(x), value(y)), _where(condition, tangent(x), tangent(y)))
+    like = next((v for v in (x, y) if isinstance(v, np.ndarray)), None)
+    if like is not None:
+        x, y = np.asarray(x, like.dtype), np.asarray(y, like.dtype)
+    return np.where(condition, x, y)
+
+
+def _concatenate(arrays: Any, axis: int) -> Any:
+    joined = np.concatenate([value(x) for x in arrays], axis)
+    if not any(isinstance(x, Dual) for x in arrays):
+        return joined
+    return Dual(joined, np.concatenate([tangent(x) for x in arrays], axis))
+
+
+def _embed(w: Any) -> Any:
+    return w[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
+
+
+def _cast(x: Any, like: Any) -> Any:
+    return x.astype(like.dtype, copy=False)
+
+
+def _eigensolver(H: Any) -> tuple[Any, Any]:
+    try:
+        return tuple(np.linalg.eigh(H))  # type: ignore[return-value]
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.") from error
+
+
+_KINDS = ("float32", "float64", "complex64", "complex128")
+
+
+def _array(a: Any) -> Any:
+    if isinstance(a, Dual):
+        return a
+    if not isinstance(a, np.ndarray | np.generic | list | tuple | int | float | complex):
+        raise FrameworkError(
+            f"eigengrad.numpy takes NumPy arrays and lists of numbers; this is a {type(a).__module__}."
+            f"{type(a).__qualname__}. Call the function of its own framework."
+        )
+    try:
+        x = np.asarray(a)
+    except ValueError as error:
+        raise ShapeError(f"The rows of this list do not make an array: {error}.") from error
+    if x.dtype.kind in "iu":
+        return x.astype(np.float64)
+    if x.dtype.name not in _KINDS:
+        raise DtypeError(
+            f"The dtype is {x.dtype}; it must be {', '.join(_KINDS)}, or integer. Convert it first.", dtype=x.dtype
+        )
+    return x
+
+
+def _namespace(attach: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespace:
+    xp = SimpleNamespace(
+        conj=_linear(np.conj),
+        real=_linear(np.real),
+        swapaxes=_linear(np.swapaxes),
+        sum=_linear(np.sum),
+        tril=_linear(np.tril),
+        reshape=_linear(np.reshape),
+        take=_linear(lambda x, i: x[..., i]),
+        diagonal=_linear(lambda X: np.diagonal(X, axis1=-2, axis2=-1)),
+        embed=_linear(_embed),
+        cast=lambda x, like: _linear(_cast)(x, value(like)),
+        where=_where,
+        concatenate=_concatenate,
+        abs=_constant(np.abs),
+        max=_constant(np.max),
+        cumsum=_constant(np.cumsum),
+        sqrt=_constant(np.sqrt),
+        sin=_constant(np.sin),
+        cos=_constant(np.cos),
+        floor=_constant(np.floor),
+        ones_like=_constant(np.ones_like),
+        isfinite=_constant(np.isfinite),
+        iscomplex=_constant(np.iscomplexobj),
+        eps=_constant(lambda x: float(np.finfo(x.dtype).eps)),
+        constant=lambda c, like: np.asarray(c, dtype=like.dtype),
+        stop=value,
+        any=lambda x: bool(np.any(x)),
+        numpy=_constant(np.asarray),
+        array=_array,
+        eigensolver=_eigensolver,
+    )
+    for rule in RULES:
+        setattr(xp, rule.name, attach(rule, xp))
+    (read,) = [attach(_READ, xp)]
+    xp.read = lambda A, convention: read(A, convention)[0]
+    return xp
+
+
+_READ = Rule(
+    "read",
+    1,
+    lambda xp, x, convention: (READINGS[convention].read(xp, *x),),
+    lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, *dx),),
+    lambda xp, x, out, gout, convention: (READINGS[convention].pull(xp, *gout),),
+    linear=(0,),
+)
+
+
+def _attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
+    """A rule as a function of arrays or dual numbers."""
+
+    def function(*args: Any) -> tuple[Any, ...]:
+        *x, how = args
+        if not any(isinstance(v, Dual) for v in x):
+            return tuple(rule.primal(xp, x, how))
+        values = [value(v) for v in x]
+        out = function(*values, how)
+        return tuple(map(Dual, out, rule.jvp(xp, values, out, [tangent(v) for v in x], how)))
+
+    return function
+
+
+_xp = _namespace(_attach)
+
+eigh = bind(public.eigh, _xp, __name__)
+eigvalsh = bind(public.eigvalsh, _xp, __name__)
+convert = bind(public.convert, _xp, __name__)
+detect = bind(public.detect, _xp, __name__)
+vech = bind(public.vech, _xp, __name__)
+unvech = bind(public.unvech, _xp, __name__)
+svec = bind(public.svec, _xp, __name__)
+unsvec = bind(public.unsvec, _xp, __name__)
+
+
+# -- derivatives by call ----------------------------------------------------------------------------------------------
+
+
+def _body(function: Any) -> Callable[..., Any]:
+    if getattr(function, "body", None) not in (public.eigh, public.eigvalsh):
+        raise OptionError(
+            f"{getattr(function, '__name__', function)!r} has no derivative by call; eigh and eigvalsh have. "
+            "In a framework with autodiff, use its own."
+        )
+    return function.body  # type: ignore[no-any-return]
+
+
+def _like(what: str, g: Any, out: Any) -> Any:
+    """A tangent or cotangent, checked against the array that it belongs to; None is zero."""
+    if isinstance(g, Dual):
+        return Dual(_like(what, g.value, out), _like(what, g.tangent, out))
+    out = value(out)
+    if g is None:
+        return np.zeros_like(out)
+    g = np.asarray(g)
+    if g.shape != out.shape:
+        raise ShapeError(f"The {what} has shape {g.shape}, the array it belongs to {out.shape}.", shape=g.shape)
+    if g.dtype.kind not in "iufc" or (g.dtype.kind == "c" and out.dtype.kind != "c"):
+        raise DtypeError(f"The {what} has dtype {g.dtype}, the array it belongs to {out.dtype}.", dtype=g.dtype)
+    return g.astype(out.dtype, copy=False)
+
+
+def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
+    tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
+
+    def record(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
+        run = _attach(rule, _xp)
+
+        def function(*args: Any) -> tuple[Any, ...]:
+            *x, how = args
+            out = run(*args)
+            tape.append((rule, tuple(x), out, how))
+            return out
+
+        return function
+
+    result = _body(function)(_namespace(record), a, *args, **kwargs)
+
+    def pullback(cotangent: Any) -> Any:
+        outputs = result if isinstance(result, tuple) else (result,)
+        given = cotangent if isinstance(result, tuple) else (cotangent,)
+        if not isinstance(given, tuple | list) or len(given) != len(outputs):
+            raise ShapeError(f"The result has {len(outputs)} arrays, so the cotangent is a tuple of {len(outputs)}.")
+        total = {id(out): _like("cotangent", g, out) for out, g in zip(outputs, given, strict=True)}
+        for rule, x, out, how in reversed(tape):
+            gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
+            for operand, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
+                total[id(operand)] = total[id(operand)] + g if id(operand) in total else g
+        return total.get(id(a), np.zeros_like(value(a)))
+
+    return result, pullback
+
+
+def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """The result of a function of eigengrad, and the map from its cotangents to the gradient in `a`.
+
+    For a loss L(f(a)): with result, pullback = vjp(f, a), the gradient is pullback(∂L/∂result); complex cotangents and
+    gradients are ∂L/∂Re + i ∂L/∂Im.
+
+    Parameters
+    ----------
+    function : `eigh` or `eigvalsh`
+    a : array, shape (..., n, n); dtypes as for the function
+    *args, **kwargs : handed to the function
+
+    Returns
+    -------
+    (result, pullback). pullback takes what the result looks like, an array or a tuple of two (None stands for zeros),
+    and returns an array of the shape and dtype of `a`, in the unit of the loss over that of `a`. It is linear, and at
+    repeated eigenvalues right or refused, as the function says.
+
+    Raises
+    ------
+    As the function; ShapeError, DtypeError for a cotangent that does not fit; OptionError for another function.
+
+    Source
+    ------
+    As the function.
+
+    Examples
+    --------
+    >>> import numpy as np, eigengrad as eg
+    >>> w, pullback = eg.numpy.vjp(eg.eigvalsh, np.array([[2.0, 1.0], [1.0, 2.0]]))
+    >>> np.round(pullback(np.array([1.0, 0.0])), 12)
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
+    """
+    return _vjp(function, _array(a), *args, **kwargs)
+
+
+def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """The result of a function of eigengrad, and its derivative along `da`.
+
+    Parameters
+    ----------
+    function : `eigh` or `eigvalsh`
+    a, da : arrays, shape (..., n, n)
+    *args, **kwargs : handed to the function
+
+    Returns
+    -------
+    (result, tangent) of one structure; the tangent in the unit of the result times that of da over that of a. In a
+    cluster of equal eigenvalues that `da` takes apart, the tangents of the eigenvectors are NaN (degenerate="projector"
+    hands out one choice), and those of the eigenvalues serve symmetric losses.
+
+    Raises
+    ------
+    As `vjp`.
+
+    Source
+    ------
+    As the function.
+
+    Examples
+    --------
+    >>> import numpy as np, eigengrad as eg
+    >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
+    array([3., 5.])
+    """
+    a = _array(a)
+    return _split(_body(function)(_xp, Dual(a, _like("tangent", da, a)), *args, **kwargs))
+
+
+def hvp(
+    function: Any, a: Any, da: Any, cotangent: Any, /, *args: Any, dcotangent: Any = None, **kwargs: Any
+) -> tuple[Any, Any]:
+    """The gradient that a cotangent gives, and the derivative of that gradient along `da`.
+
+    For a loss L(f(a)) the Hessian times da is hvp(f, a, da, ∂L/∂f, dcotangent = the derivative of ∂L/∂f along da)[1];
+    without `dcotangent` the cotangent is held fixed.
+
+    Parameters
+    ----------
+    function : `eigh` or `eigvalsh`
+    a, da : arrays, shape (..., n, n)
+    cotangent, dcotangent : as for the pullback of `vjp`
+    *args, **kwargs : handed to the function
+
+    Returns
+    -------
+    (gradient, derivative), arrays of the shape and dtype of `a`. Right for single eigenvalues while others coincide;
+    in a cluster right where it is determined, refused where not.
+
+    Raises
+    ------
+    As `vjp`; DegenerateError.
+
+    Source
+    ------
+    Block diagonalisation and its Sylvester solve, docs/design.md.
+
+    Examples
+    --------
+    >>> import numpy as np, eigengrad as eg
+    >>> a, da = np.diag([1.0, 3.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> eg.numpy.hvp(eg.eigvalsh, a, da, np.array([0.0, 1.0]))[1]
+    array([[0. , 0.5],
+           [0.5, 0. ]])
+    """
+    a = _array(a)
+    result, pullback = _vjp(function, Dual(a, _like("tangent", da, a)), *args, **kwargs)
+    if not isinstance(result, tuple):
+        return _split(pullback(_pair(result, cotangent, dcotangent)))  # type: ignore[return-value]
+    none = (None,) * len(result)
+    pairs = zip(result, cotangent, none if dcotangent is None else dcotangent, strict=True)
+    return _split(pullback(tuple(_pair(*pair) for pair in pairs)))  # type: ignore[return-value]
+
+
+def _pair(out: Any, g: Any, dg: Any) -> Dual:
+    return Dual(_like("cotangent", g, out), _like("cotangent", dg, out))
+
+
+def _split(result: Any) -> tuple[Any, Any]:
+    if isinstance(result, EighResult):
+        return EighResult(*map(value, result)), EighResult(*map(tangent, result))
+    return value(result), tangent(result)

@@ -1,0 +1,132 @@
+"""How an array stands for a Hermitian matrix: a real-linear map `read`, and its adjoint `pull`.
+
+A convention is not a flag on a gradient; it says what the function reads. A function of a Hermitian matrix H with the
+gradient G becomes, read from an array of free entries, a function whose gradient, entry by entry, is pull(G):
+
+    symmetric   H = (A + A^H)/2                              pull(G) = G
+    lower       H = tril(A, -1) + its adjoint + Re diag A    pull(G) = tril(G, -1) doubled, and the diagonal of G
+    upper       the same of the upper triangle
+    vech        H from its packed lower triangle             pull(G) = the lower gradient, packed
+    svec        the same, off-diagonals carried times √2     pull(G) = svec(G), which keeps inner products
+
+`read` uses a framework's own operations (`xp`, see rules/__init__.py), so its derivative is the framework's. `pull`,
+and its inverse `unpull` on what a pull can be, serve NumPy and conventions.py. The law: <read X, G> = <X, pull G>.
+See Srinivasan & Panda, "What is the gradient of a scalar function of a symmetric matrix?" (2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from .errors import OptionError, ShapeError
+
+UPLO = Literal["L", "U"] | None
+
+
+def adjoint(xp: Any, X: Any) -> Any:
+    """The conjugate transpose of the last two axes."""
+    return xp.conj(xp.swapaxes(X, -1, -2))
+
+
+def hermitian(xp: Any, X: Any) -> Any:
+    """The Hermitian part; halves are added, so that no entry overflows."""
+    return 0.5 * X + 0.5 * adjoint(xp, X)
+
+
+# -- square arrays ----------------------------------------------------------------------------------------------------
+
+
+def read_lower(xp: Any, A: Any) -> Any:
+    below = xp.tril(A, -1)
+    return below + adjoint(xp, below) + xp.embed(xp.cast(xp.real(xp.diagonal(A)), A))
+
+
+def pull_lower(xp: Any, G: Any) -> Any:
+    G = hermitian(xp, G)
+    return xp.tril(G, 0) + xp.tril(G, -1)
+
+
+def unpull_lower(xp: Any, g: Any) -> Any:
+    return read_lower(xp, xp.tril(g, 0) - 0.5 * xp.tril(g, -1))
+
+
+def _mirrored(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The same of the upper triangle."""
+    return lambda xp, X: adjoint(xp, function(xp, adjoint(xp, X)))
+
+
+# -- packed arrays: the columns of the lower triangle, one after another ----------------------------------------------
+
+
+def order(length: int) -> int:
+    """The n of n(n+1)/2 packed entries."""
+    n = (math.isqrt(8 * length + 1) - 1) // 2
+    if n * (n + 1) // 2 != length:
+        raise ShapeError(f"{length} entries are not n(n+1)/2 for any n, so they pack no matrix.", length=length)
+    return n
+
+
+def vech(xp: Any, A: Any) -> Any:
+    n = A.shape[-1]
+    columns, rows = np.triu_indices(n)
+    return xp.take(xp.reshape(A, (*A.shape[:-2], n * n)), rows * n + columns)
+
+
+def read_vech(xp: Any, x: Any) -> Any:
+    n = order(x.shape[-1])
+    columns, rows = np.triu_indices(n)
+    place = np.empty((n, n), dtype=np.intp)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return read_lower(xp, xp.take(x, place))
+
+
+def _stretch(xp: Any, x: Any, factor: float) -> Any:
+    """Packed entries, those off the diagonal times a factor."""
+    columns, rows = np.triu_indices(order(x.shape[-1]))
+    return x * xp.constant(np.where(rows == columns, 1.0, factor), x)
+
+
+def svec(xp: Any, A: Any) -> Any:
+    return _stretch(xp, vech(xp, A), 2.0**0.5)
+
+
+def read_svec(xp: Any, x: Any) -> Any:
+    return read_vech(xp, _stretch(xp, x, 0.5**0.5))
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """One convention: what an array stands for, how a gradient comes back to it, and the way out again."""
+
+    read: Callable[[Any, Any], Any]
+    pull: Callable[[Any, Any], Any]
+    unpull: Callable[[Any, Any], Any]
+    packed: bool = False
+
+
+READINGS: dict[str, Reading] = {
+    "symmetric": Reading(hermitian, hermitian, hermitian),
+    "lower": Reading(read_lower, pull_lower, unpull_lower),
+    "upper": Reading(_mirrored(read_lower), _mirrored(pull_lower), _mirrored(unpull_lower)),
+    "vech": Reading(
+        read_vech,
+        lambda xp, G: vech(xp, pull_lower(xp, G)),
+        lambda xp, g: read_vech(xp, _stretch(xp, g, 0.5)),
+        packed=True,
+    ),
+    "svec": Reading(read_svec, lambda xp, G: svec(xp, hermitian(xp, G)), read_svec, packed=True),
+}
+
+
+def by_uplo(UPLO: UPLO) -> str:
+    """The convention that LAPACK's letter names; None is the symmetric one."""
+    names: dict[str | None, str] = {None: "symmetric", "L": "lower", "U": "upper"}
+    if not (UPLO is None or isinstance(UPLO, str)) or UPLO not in names:
+        raise OptionError(f"UPLO is {UPLO!r}; it can be None (both triangles are read), 'L' or 'U'.", value=UPLO)
+    return names[UPLO]

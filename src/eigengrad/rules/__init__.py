@@ -1,0 +1,71 @@
+"""The derivative rules, each written once for every framework.
+
+A rule is a primitive with its two derivatives, over an array namespace `xp`:
+
+    primal(xp, x, how)            -> out          what it computes, a tuple
+    jvp(xp, x, out, dx, how)      -> dout         along tangents dx
+    vjp(xp, x, out, gout, how)    -> gx           from cotangents gout, for <X, Y> = Re tr(X^H Y)
+
+`x`, `out`, `dx`, `gout`, `gx` are tuples of arrays, `how` one hashable value of options. An adapter turns a rule into
+a differentiable function of its framework with its `attach` and hangs it on its namespace under the rule's name. A
+rule calls other rules, or itself, through `xp`, so that derivatives of derivatives are these rules again.
+
+`xp` is a namespace with the names of NAMES and no more. They mean what they mean in NumPy, with the last two axes
+where a matrix is meant; and
+
+    cast(x, like)   x in the dtype of `like`            stop(x)     x, as a constant to every derivative
+    iscomplex(x)    by dtype                            eps(x)      machine epsilon of its precision
+    diagonal(x)     of the last two axes                any(x)      bool; None where values cannot be read
+    embed(w)        the matrix with diagonal w          numpy(x)    its values as a NumPy array
+    eigensolver(H)  ascending w and V, H Hermitian      take(x, i)  x[..., i], i a NumPy array of integers
+    constant(c, like)   a NumPy array in the framework, dtype and device of `like`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+NAMES = frozenset(
+    [
+        "abs",
+        "conj",
+        "real",
+        "where",
+        "swapaxes",
+        "sum",
+        "max",
+        "cumsum",
+        "concatenate",
+        "sqrt",
+        "sin",
+        "cos",
+        "floor",
+        "ones_like",
+        "tril",
+        "take",
+        "reshape",
+        "isfinite",
+        "constant",
+        "cast",
+        "iscomplex",
+        "diagonal",
+        "embed",
+        "stop",
+        "eps",
+        "any",
+        "numpy",
+        "eigensolver",
+    ]
+)
+
+
+class Rule(NamedTuple):
+    """A primitive and its derivatives; `linear` lists the inputs in which it is linear."""
+
+    name: str
+    inputs: int
+    primal: Callable[..., tuple[Any, ...]]
+    jvp: Callable[..., tuple[Any, ...]]
+    vjp: Callable[..., tuple[Any, ...]]
+    linear: tuple[int, ...] = ()

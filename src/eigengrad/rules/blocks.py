@@ -1,0 +1,152 @@
+"""Block diagonalisation A = V W V^H, the smooth object behind `eigh`, and its Sylvester solve.
+
+W is block-diagonal by clusters of equal eigenvalues: diagonal at the point, a full matrix inside the blocks to every
+derivative. With M = V^H dA V, and the gauge V^H dV = 0 inside the blocks,
+
+    dW = M inside,   dV = V X,   X W - W X = M outside,   X = 0 inside,
+    gA = herm V (in(G) + Sylv(W, skew(V^H gV))) V^H,      G = diag(gw) + gW.
+
+X = Sylv(W, R) divides by gaps at the point, but is a solve with the matrix W to every later derivative:
+
+    dX = Sylv(W, dR - (X dW - dW X)),       Y = Sylv(W, gX):  gR = Y,  gW = in(Y X^H - X^H Y).
+
+A division by the gaps of diag(W) is the same number, and wrong from the second derivative on. In the frequent case
+that all eigenvalues are single this is the classical rule (Magnus 1985; Giles 2008).
+
+`blocks` returns four arrays. `w` is the diagonal of W. `echo` has the value of W and no part in any result: its tangent
+is all of M, its cotangent tells a second reverse pass along which M it goes, so that checks know what is inside a
+cluster and how large the rest is (see view.py). `settle` is where a loss that depends on the basis inside a cluster is
+refused: the skew part of N = V^H gV + W G - G W must vanish there. N is one product of stacked factors, X^H Y, because
+then `settle` is its own derivative, and checks the derivative of N as it checks N.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..clusters import NEAR, NUMERATOR, generic_phases, generic_reflection, largest, merge, same_cluster
+from ..reading import adjoint, hermitian
+from . import Rule
+from .refusal import clustered, refuse_basis, refuse_weights
+
+
+def spectrum_of(xp: Any, W: Any) -> Any:
+    """The eigenvalues on the diagonal of W, as constants."""
+    return xp.stop(xp.real(xp.diagonal(W)))
+
+
+def skew(xp: Any, X: Any) -> Any:
+    """The skew-Hermitian part."""
+    return 0.5 * X - 0.5 * adjoint(xp, X)
+
+
+def inside(xp: Any, X: Any, same: Any) -> Any:
+    return xp.where(same, X, 0.0)
+
+
+def outside(xp: Any, X: Any, same: Any) -> Any:
+    return xp.where(same, 0.0, X)
+
+
+def gaps(xp: Any, w: Any) -> Any:
+    """w_j - w_i."""
+    return w[..., None, :] - w[..., :, None]
+
+
+# -- Sylv -------------------------------------------------------------------------------------------------------------
+
+
+def _sylvester(xp: Any, x: Any, how: Any) -> Any:
+    W, R = x
+    w = spectrum_of(xp, W)
+    same = same_cluster(xp, w)
+    return (outside(xp, R / xp.cast(xp.where(same, 1.0, gaps(xp, w)), R), same),)
+
+
+def _sylvester_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (W, _), (X,), (dW, dR) = x, out, dx
+    return xp.sylvester(W, dR - (X @ dW - dW @ X), how)
+
+
+def _sylvester_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    (W, _), (X,), (gX,) = x, out, gout
+    (Y,) = xp.sylvester(W, gX, how)
+    XH = adjoint(xp, X)
+    return inside(xp, Y @ XH - XH @ Y, same_cluster(xp, spectrum_of(xp, W))), Y
+
+
+# -- skew(X^H Y) outside the blocks, refused where it is not rounding inside -------------------------------------------
+
+
+def _settle(xp: Any, x: Any, how: Any) -> Any:
+    X, Y, W = x
+    w = spectrum_of(xp, W)
+    same = same_cluster(xp, w)
+    return (outside(xp, skew(xp, refuse_basis(xp, X, Y, w, same, how)), same),)
+
+
+def _settle_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (X, Y, W), (dX, dY, _) = x, dx
+    return xp.settle(xp.concatenate([X, dX], -2), xp.concatenate([dY, Y], -2), W, how)
+
+
+def _settle_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    (X, Y, W), (gR,) = x, gout
+    gN = skew(xp, outside(xp, gR, same_cluster(xp, spectrum_of(xp, W))))
+    return Y @ adjoint(xp, gN), X @ gN, 0.0 * W
+
+
+# -- A = V W V^H ------------------------------------------------------------------------------------------------------
+
+
+def _blocks(xp: Any, x: Any, how: Any) -> Any:
+    (A,) = x
+    w, V = xp.eigensolver(A)
+    w = merge(xp, w)
+    same = same_cluster(xp, w)
+    V = generic_phases(xp, w, V)
+    if clustered(xp, w, same):
+        V = V @ xp.cast(generic_reflection(xp, w, same), V)
+    W = xp.embed(xp.cast(w, V))
+    return w, W, V, 1.0 * W
+
+
+def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (_, W, V, echo), (dA,) = out, dx
+    M = adjoint(xp, V) @ dA @ V
+    (dw,) = xp.gather(M, echo, how)
+    (X,) = xp.sylvester(W, M, how)
+    return dw, inside(xp, M, same_cluster(xp, spectrum_of(xp, W))), V @ X, xp.stop(M)
+
+
+def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
+    w = spectrum_of(xp, W)
+    same = same_cluster(xp, w)
+    (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
+    G = diagonal + inside(xp, hermitian(xp, gW), same)
+    X, Y = V, gV
+    if clustered(xp, w, same):
+        X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
+    (R,) = xp.settle(X, Y, W, how)
+    (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w), how)
+    return (hermitian(xp, V @ (G + K) @ adjoint(xp, V)),)
+
+
+def without_rounding(xp: Any, R: Any, gV: Any, w: Any) -> Any:
+    """R without the values, but with the derivatives, that are rounding which a small gap would magnify.
+
+    A loss of a whole space through its single vectors has R = 0 between them, and gets eps |gV| from rounding.
+    """
+    most = xp.max(xp.abs(gV), -2)[..., None, :]
+    unit = xp.where(most > 0.0, most, 1.0)
+    norm = xp.stop(most[..., 0, :] * xp.sqrt(xp.sum((xp.abs(gV) / unit) ** 2, -2)))
+    norm = xp.where(gaps(xp, norm) > 0.0, norm[..., None, :], norm[..., :, None])
+    near = xp.abs(gaps(xp, w)) <= NEAR * largest(xp, w)[..., None]
+    small = near & (xp.abs(R) <= NUMERATOR * xp.eps(w) * norm)
+    return xp.where(small, R - xp.stop(R), R)
+
+
+SYLVESTER = Rule("sylvester", 2, _sylvester, _sylvester_jvp, _sylvester_vjp, linear=(1,))
+SETTLE = Rule("settle", 3, _settle, _settle_jvp, _settle_vjp)
+BLOCKS = Rule("blocks", 1, _blocks, _blocks_jvp, _blocks_vjp)

@@ -1,0 +1,144 @@
+"""Where a derivative does not exist, or cannot be known, and how that is said.
+
+A check finds the entries at fault. Where values can be read the answer is an error that names the matrix, the cluster,
+what was measured beside what is allowed, and the remedy; under tracing, or with `degenerate="nan"`, the entries become
+NaN, and with them the derivative of that matrix. Sizes are those of the data whose rounding is meant (clusters.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..clusters import rounding, tolerance
+from ..errors import DegenerateError, DerivativeError, PhaseError
+
+_WEIGHTS = (
+    "The loss weights equal eigenvalues differently (measured {measured:.3g}, allowed {allowed:.3g} in the gradient "
+    "with respect to the eigenvalues): {cluster}. There {what} is not determined by eigenvalues and eigenvectors. {do}"
+)
+_KINK = (
+    "If the loss is a function of the matrix, as V f(w) V^H, compute it as one; if it takes single eigenvalues, "
+    'it has a kink here: eigvalsh returns an element of its subdifferential; degenerate="nan" returns NaN instead.'
+)
+_SMOOTH = "Move the matrix off the degenerate set, or differentiate a function of the matrix, not of its eigenvalues."
+_BASIS = (
+    "The loss depends on the basis of the eigenvectors of equal eigenvalues, which is arbitrary (measured "
+    "{measured:.3g}, allowed {allowed:.3g} in V^H gV): {cluster}. It has no derivative there. Let the loss see the "
+    "whole cluster, through its projector V_c V_c^H or as a function of the matrix, or use degenerate="
+    '"nan" to get NaN instead of this error.'
+)
+_PHASE = (
+    "The loss depends on the phase of a complex eigenvector, which is arbitrary (measured {measured:.3g}, allowed "
+    "{allowed:.3g} in the imaginary diagonal of V^H gV): {cluster}. It has no derivative. Make it independent of the "
+    'phase, through |v_k| or v v^H, or use degenerate="nan" to get NaN instead of this error.'
+)
+
+
+def distinct(xp: Any, w: Any, same: Any) -> Any:
+    """The pairs of two different members of one cluster."""
+    return same & (xp.embed(xp.ones_like(w)) == 0.0)
+
+
+def clustered(xp: Any, w: Any, same: Any) -> bool:
+    """Whether any eigenvalue is repeated, as far as can be known."""
+    return xp.any(distinct(xp, w, same)) is not False
+
+
+def refuse(xp: Any, bad: Any, X: Any, how: Any, error: Any) -> Any:
+    """X; with `error()` raised, or NaN in its place, where `bad`."""
+    if how.degenerate != "nan":
+        found = xp.any(bad)
+        if found:
+            raise error()
+        if found is False:
+            return X
+    return xp.where(bad, float("nan"), X)
+
+
+def moved(xp: Any, M: Any, w: Any, same: Any) -> Any:
+    """Pairs that M = V^H dA V mixes inside a cluster, beside the size of all of M.
+
+    V is generic there, so none does where M is a multiple of the identity, and where it is not, with probability one,
+    all do.
+    """
+    size = xp.max(xp.max(xp.abs(M), -1), -1)[..., None, None]
+    return distinct(xp, w, same) & (xp.abs(M) > rounding(xp, w, 1.0)[..., None] * size)
+
+
+def differ(xp: Any, g: Any, w: Any, same: Any) -> tuple[Any, Any, Any]:
+    """Pairs in a cluster whose weights differ by more than rounding; the differences; what is allowed."""
+    apart = xp.abs(g[..., :, None] - g[..., None, :])
+    allowed = rounding(xp, w, xp.max(xp.abs(g), -1)[..., None])[..., None]
+    return same & (apart > allowed), apart, allowed
+
+
+def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, same: Any, how: Any) -> Any:
+    """The cotangent of w, refused where it differs within a cluster.
+
+    With "subgradient" only a second derivative is refused: `echo` is then the M that the second pass goes along.
+    """
+    bad, apart, allowed = differ(xp, g, w, same)
+    second = how.degenerate == "subgradient"
+    if second:
+        bad = bad & moved(xp, echo, w, same)
+    error = lambda: explain_weights(xp, w, bad, apart, allowed, second)  # noqa: E731
+    return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
+
+
+def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second: bool) -> DerivativeError:
+    """The error for weights that differ in a cluster."""
+    what, do = ("a second derivative", _SMOOTH) if second else ("the derivative", _KINK)
+    return explain(xp, _WEIGHTS, w, bad, apart, allowed, what=what, do=do)
+
+
+def refuse_basis(xp: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -> Any:
+    """N = X^H Y, refused where its skew part lives inside a cluster: a single complex vector is a cluster of one.
+
+    The product of absolute values, entry by entry, is the size of which rounding may be left.
+    """
+    N = xp.conj(xp.swapaxes(X, -1, -2)) @ Y
+    if clustered(xp, w, same):
+        size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
+        size = size + xp.swapaxes(size, -1, -2)
+    elif xp.iscomplex(N):
+        size = 2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]
+    else:
+        return N
+    residual = xp.abs(0.5 * N - 0.5 * xp.conj(xp.swapaxes(N, -1, -2)))
+    allowed = rounding(xp, w, 1.0)[..., None] * size
+    bad = same & (residual > allowed)
+    error = lambda: explain(xp, _BASIS, w, bad, residual, allowed)  # noqa: E731
+    return refuse(xp, bad, N, how, error)
+
+
+def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, **words: str) -> DerivativeError:
+    """The error for the first entry at fault, with its numbers."""
+    shape = np.broadcast_shapes(xp.numpy(bad).shape, xp.numpy(measured).shape)
+    bad, measured, allowed = (np.broadcast_to(xp.numpy(x), shape) for x in (bad, measured, allowed))
+    ratio = np.where(bad, measured, 0.0)
+    where = np.unravel_index(int(np.argmax(ratio)), shape)
+    index, i = tuple(int(k) for k in where[:-2]), int(where[-1])
+    spectrum, width = xp.numpy(w)[index], float(xp.numpy(tolerance(xp, w))[index][0])
+    start, stop = i, i + 1
+    while start > 0 and spectrum[start] - spectrum[start - 1] <= width:
+        start -= 1
+    while stop < len(spectrum) and spectrum[stop] - spectrum[stop - 1] <= width:
+        stop += 1
+    kind: type[DerivativeError] = DegenerateError
+    if stop - start == 1:
+        kind, text = PhaseError, _PHASE
+    members = f"eigenvalue {start}" if stop - start == 1 else f"eigenvalues {start} to {stop - 1}"
+    cluster = f"{members}, {spectrum[start]:.6g}" + (f", equal to within {width:.2g}" if stop - start > 1 else "")
+    if index:
+        cluster = f"matrix {index} of the batch, {cluster}"
+    numbers = {"measured": float(measured[where]), "allowed": float(allowed[where])}
+    return kind(
+        text.format(cluster=cluster, **numbers, **words),
+        index=index,
+        cluster=(start, stop),
+        eigenvalues=spectrum[start:stop],
+        tolerance=width,
+        **numbers,
+    )

@@ -1,0 +1,93 @@
+"""What `eigh` shows of the block diagonalisation: eigenvalues w = diag W, and vectors, in the generic basis.
+
+    place(g, echo) = diag(g)            gather(M, echo) = Re diag(M)         adjoint to each other
+    look(V, echo)  = V
+
+All three are linear, and `echo` (see blocks.py) carries M = V^H dA V to their derivatives. Inside a cluster, where M is
+no multiple of the identity, the eigenvalues and vectors are not differentiable one by one, and forward mode cannot
+know what the loss will make of them:
+
+    first order      dw = diag M serves every symmetric loss; the cluster's columns of dV are NaN, unless the caller
+                     asserts degenerate="projector"
+    forward twice    the cluster's second derivatives of w are NaN: the truth needs the pairs that diag M leaves out
+    forward over reverse     a tangent of the weights that differs inside the cluster is refused, for the same reason
+    reverse over either      `place` and `gather` send M back along `echo`, and the rule of `blocks` refuses
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..clusters import same_cluster
+from . import Rule
+from .refusal import differ, explain_weights, moved, refuse
+
+
+def _spectrum(xp: Any, echo: Any) -> tuple[Any, Any]:
+    w = xp.stop(xp.real(xp.diagonal(echo)))
+    return w, same_cluster(xp, w)
+
+
+def _place(xp: Any, x: Any, how: Any) -> Any:
+    g, echo = x
+    return (xp.embed(xp.cast(g, echo)),)
+
+
+def _place_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (_, echo), (dg, decho) = x, dx
+    w, same = _spectrum(xp, echo)
+    bad, apart, allowed = differ(xp, dg, w, same)
+    bad = bad & moved(xp, decho, w, same)
+    (dG,) = xp.place(dg, echo, how)
+    return (refuse(xp, bad, dG, how, lambda: explain_weights(xp, w, bad, apart, allowed, second=True)),)
+
+
+def _place_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    (_, echo), (gG,) = x, gout
+    return xp.gather(gG, echo, how)[0], xp.stop(gG)
+
+
+def _gather(xp: Any, x: Any, how: Any) -> Any:
+    M, _ = x
+    return (xp.real(xp.diagonal(M)),)
+
+
+def _gather_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (M, echo), (dM, decho) = x, dx
+    w, same = _spectrum(xp, echo)
+    bad = moved(xp, xp.stop(M), w, same) & moved(xp, decho, w, same)
+    (dw,) = xp.gather(dM, echo, how)
+    return (xp.where(_any_row(xp, bad), float("nan"), dw),)
+
+
+def _gather_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    (M, echo), (gw,) = x, gout
+    return xp.place(gw, echo, how)[0], xp.stop(M)
+
+
+def _look(xp: Any, x: Any, how: Any) -> Any:
+    V, _ = x
+    return (1.0 * V,)
+
+
+def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (_, echo), (dV, decho) = x, dx
+    (dV,) = xp.look(dV, echo, how)
+    if how.degenerate == "projector":
+        return (dV,)
+    w, same = _spectrum(xp, echo)
+    return (xp.where(_any_row(xp, moved(xp, decho, w, same))[..., None, :], float("nan"), dV),)
+
+
+def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    return gout[0], 0.0 * x[1]
+
+
+def _any_row(xp: Any, bad: Any) -> Any:
+    """Members of a cluster that a pair at fault belongs to; `bad` is symmetric."""
+    return xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0
+
+
+PLACE = Rule("place", 2, _place, _place_jvp, _place_vjp, linear=(0,))
+GATHER = Rule("gather", 2, _gather, _gather_jvp, _gather_vjp, linear=(0,))
+LOOK = Rule("look", 2, _look, _look_jvp, _look_vjp, linear=(0,))

@@ -1,0 +1,153 @@
+"""TensorFlow: a rule becomes a `custom_gradient`, and the public functions take tensors.
+
+Forward mode is TensorFlow's own: it transposes the backward rule, so it knows nothing of `echo`, and inside a cluster
+of equal eigenvalues it is not guarded as it is in other frameworks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from . import public
+from .errors import ConvergenceError, DtypeError, FrameworkError
+from .public import EighResult, bind
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+
+_DTYPES = (tf.float32, tf.float64, tf.complex64, tf.complex128)
+
+
+def _array(a: Any) -> Any:
+    if not isinstance(a, tf.Tensor | tf.Variable):
+        raise FrameworkError(
+            f"eigengrad.tensorflow takes TensorFlow tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with tf.convert_to_tensor, or call the function of its own framework."
+        )
+    a = tf.convert_to_tensor(a)
+    if a.dtype.is_integer:
+        a = tf.cast(a, tf.keras.backend.floatx())
+    if a.dtype not in _DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype.name}; it must be {', '.join(t.name for t in _DTYPES)}, or integer. Cast it first.",
+            dtype=a.dtype,
+        )
+    return a
+
+
+def _eigensolver(H: Any) -> tuple[Any, Any]:
+    try:
+        w, V = tf.linalg.eigh(H)
+    except tf.errors.InvalidArgumentError as error:
+        raise ConvergenceError(f"The solver found no decomposition: {error.message}") from error
+    return tf.math.real(w), V
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    """NumPy's `where`: a number takes the dtype of the array beside it."""
+    dtype = next((v.dtype for v in (x, y) if tf.is_tensor(v)), tf.float32)
+    return tf.where(condition, *(v if tf.is_tensor(v) else tf.cast(v, dtype) for v in (x, y)))
+
+
+def _cast(x: Any, like: Any) -> Any:
+    """A plain cast to complex casts its gradient back to real, with a warning; this one takes the real part."""
+    if like.dtype.is_complex and not x.dtype.is_complex:
+        return tf.complex(x, tf.zeros_like(x))
+    return tf.cast(x, like.dtype)
+
+
+def _tril(X: Any, k: int) -> Any:
+    if k == 0:
+        return tf.linalg.band_part(X, -1, 0)
+    return tf.linalg.set_diag(tf.linalg.band_part(X, -1, 0), tf.zeros_like(tf.linalg.diag_part(X)))
+
+
+def _isfinite(x: Any) -> Any:
+    if x.dtype.is_complex:
+        return tf.math.is_finite(tf.math.real(x)) & tf.math.is_finite(tf.math.imag(x))
+    return tf.math.is_finite(x)
+
+
+_xp = SimpleNamespace(
+    abs=tf.abs,
+    conj=tf.math.conj,
+    real=tf.math.real,
+    where=_where,
+    swapaxes=lambda X, i, j: tf.linalg.matrix_transpose(X),
+    sum=tf.reduce_sum,
+    max=tf.reduce_max,
+    cumsum=tf.cumsum,
+    concatenate=tf.concat,
+    sqrt=tf.sqrt,
+    sin=tf.sin,
+    cos=tf.cos,
+    floor=tf.floor,
+    ones_like=tf.ones_like,
+    tril=_tril,
+    reshape=tf.reshape,
+    isfinite=_isfinite,
+    take=lambda x, i: tf.gather(x, i, axis=-1),
+    constant=lambda c, like: tf.cast(tf.constant(c), like.dtype),
+    cast=_cast,
+    iscomplex=lambda x: x.dtype.is_complex,
+    diagonal=tf.linalg.diag_part,
+    embed=tf.linalg.diag,
+    stop=tf.stop_gradient,
+    eps=lambda x: float(np.finfo(x.dtype.as_numpy_dtype).eps),
+    any=lambda x: bool(tf.reduce_any(x)) if tf.executing_eagerly() else None,
+    numpy=lambda x: x.numpy(),
+    array=_array,
+    eigensolver=_eigensolver,
+)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+
+
+def _forward_inside_function(x: Any) -> Any:
+    """0, with a derivative that is NaN: inside tf.function a ForwardAccumulator walks past a custom gradient."""
+    return tf.sqrt(sum(tf.reduce_sum(tf.abs(tf.math.real(v - tf.stop_gradient(v)))) for v in x))
+
+
+def _attach(rule: Rule) -> Callable[..., Any]:
+    def function(*args: Any) -> tuple[Any, ...]:
+        *operands, how = args
+        tracked: list[Any] = []
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(*x: Any) -> Any:
+            def backward(*gout: Any) -> Any:
+                # The outputs as the tapes know them: the inner ones would lead a second derivative astray. A
+                # ForwardAccumulator calls this before they are there.
+                out = tuple(tracked) or function(*x, how)
+                gx = rule.vjp(_xp, x, out, gout, how)
+                return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
+
+            out = tuple(rule.primal(_xp, tuple(map(tf.stop_gradient, x)), how))
+            if not tf.executing_eagerly():
+                out = tuple(o + tf.cast(_forward_inside_function(x), o.dtype) for o in out)
+            return out, backward
+
+        out = run(*operands)
+        tracked[:] = out if isinstance(out, tuple | list) else (out,)
+        return tuple(tracked)
+
+    return function
+
+
+for _rule in RULES:
+    setattr(_xp, _rule.name, _attach(_rule))
+
+eigh = bind(public.eigh, _xp, __name__)
+eigvalsh = bind(public.eigvalsh, _xp, __name__)
+convert = bind(public.convert, _xp, __name__)
+detect = bind(public.detect, _xp, __name__)
+vech = bind(public.vech, _xp, __name__)
+unvech = bind(public.unvech, _xp, __name__)
+svec = bind(public.svec, _xp, __name__)
+unsvec = bind(public.unsvec, _xp, __name__)

@@ -1,0 +1,155 @@
+"""PyTorch: a rule becomes an `autograd.Function`, and the public functions take tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch._C import _functorch as functorch
+from torch.autograd import forward_ad
+
+from . import public
+from .errors import ConvergenceError, DtypeError, FrameworkError
+from .public import EighResult, bind
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+
+_DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
+
+
+def _array(a: Any) -> torch.Tensor:
+    if not isinstance(a, torch.Tensor):
+        raise FrameworkError(
+            f"eigengrad.torch takes torch tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with torch.as_tensor, or call the function of its own framework."
+        )
+    if not (a.is_floating_point() or a.is_complex() or a.dtype == torch.bool):
+        a = a.to(torch.get_default_dtype())
+    if a.dtype not in _DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype}; it must be {', '.join(map(str, _DTYPES))}, or integer. Convert it first.",
+            dtype=a.dtype,
+        )
+    return a
+
+
+def _eigensolver(H: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    try:
+        w, V = torch.linalg.eigh(H)
+    except torch.linalg.LinAlgError as error:
+        raise ConvergenceError(f"The solver found no decomposition: {error}") from error
+    return w, V
+
+
+def _any(bad: torch.Tensor) -> bool | None:
+    """None where tracing or vmap hides the values."""
+    if torch.compiler.is_compiling():
+        return None
+    try:
+        return bool(bad.any())
+    except RuntimeError:
+        return None
+
+
+_xp = SimpleNamespace(
+    abs=torch.abs,
+    conj=torch.conj,
+    real=lambda x: x.real if x.is_complex() else x,
+    where=torch.where,
+    swapaxes=torch.swapaxes,
+    sum=torch.sum,
+    max=torch.amax,
+    cumsum=torch.cumsum,
+    concatenate=torch.cat,
+    sqrt=torch.sqrt,
+    sin=torch.sin,
+    cos=torch.cos,
+    floor=torch.floor,
+    ones_like=torch.ones_like,
+    tril=torch.tril,
+    reshape=torch.reshape,
+    isfinite=torch.isfinite,
+    take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
+    constant=lambda c, like: torch.as_tensor(c, device=like.device).to(like.dtype),
+    cast=lambda x, like: x.to(like.dtype),
+    iscomplex=torch.is_complex,
+    diagonal=lambda X: torch.diagonal(X, dim1=-2, dim2=-1),
+    embed=torch.diag_embed,
+    stop=torch.Tensor.detach,
+    eps=lambda x: torch.finfo(x.dtype).eps,
+    any=_any,
+    numpy=lambda x: x.detach().resolve_conj().resolve_neg().cpu().numpy(),
+    array=_array,
+    eigensolver=_eigensolver,
+)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+
+
+def _without_tangent(x: torch.Tensor) -> torch.Tensor:
+    """The primal of a dual tensor, also behind vmap, where `unpack_dual` has no rule."""
+    if functorch.is_batchedtensor(x):
+        inner = _without_tangent(functorch.get_unwrapped(x))
+        return functorch._add_batch_dim(inner, functorch.maybe_get_bdim(x), functorch.maybe_get_level(x))
+    return forward_ad.unpack_dual(x).primal
+
+
+@cache
+def _function(rule: Rule, how: Any) -> type[torch.autograd.Function]:
+    """Inputs and outputs alone are saved, tracked by autograd, so that every further derivative comes from rules."""
+    n = rule.inputs
+
+    def backward(ctx: Any, *gout: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        saved = ctx.saved_tensors
+        return tuple(rule.vjp(_xp, saved[:n], saved[n:], gout, how))
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs, *output)
+        ctx.save_for_forward(*inputs, *output)
+
+    def jvp(ctx: Any, *dx: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        # torch turns forward mode off inside a jvp and leaves the tangents on what was saved: forward over forward
+        # would be zero without a word. So it is turned on again, over primals that do not carry this tangent.
+        saved = [_without_tangent(x) for x in ctx.saved_tensors]
+        tangents = [torch.zeros_like(x) if d is None else d for x, d in zip(saved, dx, strict=False)]
+        with forward_ad._set_fwd_grad_enabled(True):
+            return tuple(rule.jvp(_xp, saved[:n], saved[n:], tangents, how))
+
+    methods = {
+        "generate_vmap_rule": True,
+        "forward": staticmethod(_FORWARD[n](rule.primal, how)),
+        "setup_context": staticmethod(setup_context),
+        "backward": staticmethod(backward),
+        "jvp": staticmethod(jvp),
+    }
+    return type(rule.name, (torch.autograd.Function,), methods)
+
+
+# A forward of fixed arity, for torch.compile counts its arguments.
+_FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
+    1: lambda primal, how: lambda x: tuple(primal(_xp, (x,), how)),
+    2: lambda primal, how: lambda x, y: tuple(primal(_xp, (x, y), how)),
+    3: lambda primal, how: lambda x, y, z: tuple(primal(_xp, (x, y, z), how)),
+}
+
+
+def _attach(rule: Rule) -> Callable[..., Any]:
+    return lambda *args: _function(rule, args[-1]).apply(*args[:-1])
+
+
+for _rule in RULES:
+    setattr(_xp, _rule.name, _attach(_rule))
+
+eigh = bind(public.eigh, _xp, __name__)
+eigvalsh = bind(public.eigvalsh, _xp, __name__)
+convert = bind(public.convert, _xp, __name__)
+detect = bind(public.detect, _xp, __name__)
+vech = bind(public.vech, _xp, __name__)
+unvech = bind(public.unvech, _xp, __name__)
+svec = bind(public.svec, _xp, __name__)
+unsvec = bind(public.unsvec, _xp, __name__)
