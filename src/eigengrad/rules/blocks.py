@@ -81,8 +81,7 @@ def _sylvester_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 def _settle(xp: Any, x: Any, how: Any) -> Any:
     X, Y, W = x
     w = spectrum_of(xp, W)
-    same = same_cluster(xp, w)
-    return (outside(xp, skew(xp, refuse_basis(xp, X, Y, w, same, how)), same),)
+    return (refuse_basis(xp, skew(xp, adjoint(xp, X) @ Y), X, Y, w, same_cluster(xp, w), how),)
 
 
 def _settle_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
@@ -130,7 +129,8 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
     (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w), how)
-    return (hermitian(xp, V @ (G + K) @ adjoint(xp, V)),)
+    K = G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
+    return (hermitian(xp, V @ K @ adjoint(xp, V)),)
 
 
 def without_rounding(xp: Any, R: Any, gV: Any, w: Any) -> Any:

@@ -93,24 +93,24 @@ def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second:
     return explain(xp, _WEIGHTS, w, bad, apart, allowed, what=what, do=do)
 
 
-def refuse_basis(xp: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -> Any:
-    """N = X^H Y, refused where its skew part lives inside a cluster: a single complex vector is a cluster of one.
+def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -> Any:
+    """Q = skew(X^H Y) outside the clusters and 0 inside, refused where it lives inside: a complex phase is a cluster
+    of one.
 
     The product of absolute values, entry by entry, is the size of which rounding may be left.
     """
-    N = xp.conj(xp.swapaxes(X, -1, -2)) @ Y
+    outside = xp.where(same, 0.0, Q)
     if clustered(xp, w, same):
         size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
         size = size + xp.swapaxes(size, -1, -2)
-    elif xp.iscomplex(N):
+    elif xp.iscomplex(Q):
         size = 2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]
     else:
-        return N
-    residual = xp.abs(0.5 * N - 0.5 * xp.conj(xp.swapaxes(N, -1, -2)))
+        return outside
     allowed = rounding(xp, w, 1.0)[..., None] * size
-    bad = same & (residual > allowed)
-    error = lambda: explain(xp, _BASIS, w, bad, residual, allowed)  # noqa: E731
-    return refuse(xp, bad, N, how, error)
+    bad = same & (xp.abs(Q) > allowed)
+    error = lambda: explain(xp, _BASIS, w, bad, xp.abs(Q), allowed)  # noqa: E731
+    return refuse(xp, bad, outside, how, error)
 
 
 def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, **words: str) -> DerivativeError:

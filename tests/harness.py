@@ -1,0 +1,161 @@
+"""Each framework as tests see it: how to make an array, and the gradient of a loss of (w, V).
+
+A harness imports its framework when it is made. The list comes from the registry; a framework that is not installed is
+skipped with that reason, and fails instead where EIGENGRAD_REQUIRE names it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import util
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from eigengrad import frameworks
+
+
+def names():
+    return [pytest.param(name, id=name) for name in frameworks.FRAMEWORKS]
+
+
+@cache
+def harness(name):
+    if util.find_spec(name) is None:
+        message = f"{frameworks.FRAMEWORKS[name].title} is not installed"
+        if name in os.environ.get("EIGENGRAD_REQUIRE", "").split(","):
+            pytest.fail(message)
+        pytest.skip(message)
+    return {"numpy": NumPy, "torch": Torch, "tensorflow": TensorFlow}[name]()
+
+
+class NumPy:
+    """Cotangents by hand, since NumPy has no tape."""
+
+    second_order = "hvp: forward over reverse"
+
+    def __init__(self):
+        import eigengrad.numpy as adapter
+
+        self.eg = adapter
+        self.m = SimpleNamespace(
+            sum=np.sum, real=np.real, conj=np.conj, array=np.asarray, cast=lambda x: x, sqrt=np.sqrt, log=np.log
+        )
+
+    def array(self, a):
+        return np.asarray(a)
+
+    def numpy(self, x):
+        return np.asarray(x)
+
+    def gradient(self, loss, a, UPLO=None, **options):
+        (w, V), pullback = self.eg.vjp(self.eg.eigh, a, UPLO, **options)
+        return pullback(loss.cotangents(w, V))
+
+    def gradient_values(self, weights, a, UPLO=None, **options):
+        w, pullback = self.eg.vjp(self.eg.eigvalsh, a, UPLO, **options)
+        return pullback(weights(w))
+
+    def second(self, loss, a, E, **options):
+        """The derivative along E of the gradient: <C, V c V^H> alone, whose cotangent is linear in V."""
+        (w, V), (dw, dV) = self.eg.jvp(self.eg.eigh, a, E, degenerate="projector")
+        gw, gV = loss.cotangents(w, V)
+        return self.eg.hvp(self.eg.eigh, a, E, (gw, gV), dcotangent=(0 * gw, 2 * (loss.C @ dV) * loss.c), **options)[1]
+
+
+class Torch:
+    second_order = "reverse over reverse"
+
+    def __init__(self):
+        import torch
+
+        import eigengrad.torch as adapter
+
+        torch.set_num_threads(1)
+        self.torch, self.eg = torch, adapter
+        self.m = SimpleNamespace(
+            sum=torch.sum,
+            real=torch.real,
+            conj=torch.conj,
+            array=torch.as_tensor,
+            cast=lambda x: x.to(torch.complex128),
+            sqrt=torch.sqrt,
+            log=torch.log,
+        )
+
+    def array(self, a):
+        return self.torch.as_tensor(a)
+
+    def numpy(self, x):
+        return x.detach().resolve_conj().numpy()
+
+    def gradient(self, loss, a, UPLO=None, **options):
+        x = self.array(a).clone().requires_grad_()
+        value = loss.value(self.m, *self.eg.eigh(x, UPLO, **options))
+        return self.torch.autograd.grad(value, x)[0].resolve_conj().numpy()
+
+    def gradient_values(self, weights, a, UPLO=None, **options):
+        x = self.array(a).clone().requires_grad_()
+        w = self.eg.eigvalsh(x, UPLO, **options)
+        return self.torch.autograd.grad(w, x, self.torch.as_tensor(weights(self.numpy(w))))[0].resolve_conj().numpy()
+
+    def second(self, loss, a, E, **options):
+        x = self.array(a).clone().requires_grad_()
+        value = loss.value(self.m, *self.eg.eigh(x, **options))
+        (g,) = self.torch.autograd.grad(value, x, create_graph=True)
+        along = (g * self.array(E).conj()).real.sum() if g.is_complex() else (g * self.array(E)).sum()
+        return self.torch.autograd.grad(along, x)[0].resolve_conj().numpy()
+
+
+class TensorFlow:
+    second_order = "tape over tape"
+
+    def __init__(self):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import tensorflow as tf
+
+        import eigengrad.tensorflow as adapter
+
+        self.tf, self.eg = tf, adapter
+        self.m = SimpleNamespace(
+            sum=tf.reduce_sum,
+            real=tf.math.real,
+            conj=tf.math.conj,
+            array=tf.constant,
+            cast=lambda x: tf.cast(x, tf.complex128),
+            sqrt=tf.sqrt,
+            log=tf.math.log,
+        )
+
+    def array(self, a):
+        return self.tf.constant(a)
+
+    def numpy(self, x):
+        return x.numpy()
+
+    def gradient(self, loss, a, UPLO=None, **options):
+        x = self.array(a)
+        with self.tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss.value(self.m, *self.eg.eigh(x, UPLO, **options))
+        return tape.gradient(value, x).numpy()
+
+    def gradient_values(self, weights, a, UPLO=None, **options):
+        x = self.array(a)
+        with self.tf.GradientTape() as tape:
+            tape.watch(x)
+            w = self.eg.eigvalsh(x, UPLO, **options)
+        return tape.gradient(w, x, output_gradients=self.array(weights(w.numpy()))).numpy()
+
+    def second(self, loss, a, E, **options):
+        tf, x = self.tf, self.array(a)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = loss.value(self.m, *self.eg.eigh(x, **options))
+            g = inner.gradient(value, x)
+            along = tf.reduce_sum(tf.math.real(tf.math.conj(g) * self.array(E)))
+        return outer.gradient(along, x).numpy()

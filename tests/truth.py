@@ -1,0 +1,105 @@
+"""Truth in 60 digits: spectra that are repeated exactly, the closed form of a gradient, and differences of it.
+
+Arrays are NumPy object arrays of mpmath numbers, so that losses are written once for both. Nothing here comes from
+eigengrad. The closed form is itself held against differences of the loss (test_truth.py).
+"""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+
+DIGITS = 60
+
+
+def exact(x):
+    """An array of doubles as mpmath numbers, every bit kept."""
+    x = np.asarray(x)
+    make = (lambda v: mp.mpc(v.real, v.imag)) if np.iscomplexobj(x) else (lambda v: mp.mpf(float(v)))
+    return np.array([make(v) for v in x.ravel()], dtype=object).reshape(x.shape)
+
+
+def double(x):
+    """Rounded to float64 or complex128."""
+    x = np.asarray(x, dtype=object)
+    if any(isinstance(v, mp.mpc) for v in x.ravel()):
+        return np.array([complex(v) for v in x.ravel()]).reshape(x.shape)
+    return np.array([float(v) for v in x.ravel()]).reshape(x.shape)
+
+
+def adjoint(X):
+    return np.conj(np.swapaxes(X, -1, -2))
+
+
+def hermitian(X):
+    return (X + adjoint(X)) / 2
+
+
+def eigh(H):
+    """Ascending eigenvalues and vectors of an exact Hermitian matrix."""
+    with mp.workdps(DIGITS):
+        n = H.shape[0]
+        w, V = mp.eighe(mp.matrix(H.tolist())) if n > 1 else ([mp.re(H[0, 0])], mp.matrix([[1]]))
+        order = sorted(range(n), key=lambda i: mp.re(w[i]))
+        vectors = np.array([[V[r, c] for c in order] for r in range(n)], dtype=object).reshape(n, n)
+        return np.array([mp.re(w[i]) for i in order], dtype=object), vectors
+
+
+def with_spectrum(w, rng, complex_=False):
+    """An exact Hermitian matrix with exactly these eigenvalues, and a generic basis."""
+    n = len(w)
+    X = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if complex_ else 0.0)
+    with mp.workdps(DIGITS):
+        _, Q = eigh(hermitian(exact(X)))
+        return hermitian((Q * exact(np.asarray(w, dtype=float))) @ adjoint(Q))
+
+
+def gradient(loss, H):
+    """The Hermitian gradient at a matrix with simple eigenvalues: Magnus (1985), Giles (2008), by hand."""
+    with mp.workdps(DIGITS):
+        w, V = eigh(H)
+        gw, gV = loss.cotangents(w, V)
+        n = len(w)
+        N = adjoint(V) @ gV
+        K = np.array([[mp.mpc(0)] * n for _ in range(n)], dtype=object).reshape(n, n)
+        for i in range(n):
+            K[i, i] = gw[i]
+            for j in range(n):
+                if i != j and N[i, j] != np.conj(N[j, i]):
+                    K[i, j] = (N[i, j] - np.conj(N[j, i])) / (2 * (w[j] - w[i]))
+        return hermitian(V @ K @ adjoint(V))
+
+
+def value(loss, H):
+    with mp.workdps(DIGITS):
+        return loss.value(Exact, *eigh(H))
+
+
+def inner(X, Y):
+    """Re tr(X^H Y)."""
+    with mp.workdps(DIGITS):
+        return mp.re(sum((np.conj(X) * Y).ravel()))
+
+
+def along(function, H, E, step=1e-20):
+    """The derivative of a function of matrices along E: differences whose two step sizes agree to 12 digits."""
+    with mp.workdps(DIGITS):
+        both = []
+        for h in (mp.mpf(step), 2 * mp.mpf(step)):
+            both.append((function(H + h * E) - function(H - h * E)) / (2 * h))
+        apart = max(abs(v) for v in np.ravel(both[0] - both[1]))
+        size = max(abs(v) for v in np.ravel(both[0]))
+        assert apart <= mp.mpf("1e-12") * size, (apart, size)
+        return both[0]
+
+
+class Exact:
+    """The operations that losses use, on exact arrays."""
+
+    sum = staticmethod(lambda x: sum(x.ravel()))
+    real = staticmethod(lambda x: np.vectorize(mp.re, otypes=[object])(x))
+    conj = staticmethod(np.conj)
+    array = staticmethod(exact)
+    cast = staticmethod(lambda x: x)
+    sqrt = staticmethod(lambda x: np.vectorize(mp.sqrt, otypes=[object])(x))
+    log = staticmethod(lambda x: np.vectorize(mp.log, otypes=[object])(x))
