@@ -30,7 +30,7 @@ def _real(x):
 
 @dataclass
 class Smooth:
-    """Σ a_i w_i + b_i w_i² + (c_i + d_i w_i) v_i^H C v_i: any smooth loss of the w_i and the v_i v_i^H, to first order."""
+    """Σ a_i w_i + b_i w_i² + (c_i + d_i w_i) v_i^H C v_i: a smooth loss of the w_i and the v_i v_i^H."""
 
     a: np.ndarray
     b: np.ndarray

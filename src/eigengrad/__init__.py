@@ -7,8 +7,9 @@ A module imports only from lower floors:
     4  numpy · torch · tensorflow      one `attach` each: the rules become functions of a framework
     3  public         the public functions, written once
     2  rules/         the derivative rules, each written once over a small array namespace
-    1  reading · conventions · clusters · frameworks
-                      how an array stands for a matrix · which eigenvalues are equal · whose an array is
+    1  reading · conventions · clusters · frameworks · duals
+                      how an array stands for a matrix · which eigenvalues are equal · whose an array is · forward
+                      mode for NumPy
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.

@@ -45,7 +45,7 @@ def _size(g: np.ndarray) -> float:
 
 
 def convert(xp: Any, g: Any, /, from_: str, to: str) -> Any:
-    """Express a gradient in another convention: which entries does the function read that has this gradient?
+    """Express a gradient in another convention, as that of a function which reads other entries.
 
     With G the Hermitian gradient that `g = pull_from(G)` stands for, the result is `pull_to(G)`; "conjugate+" in
     front of a name says that complex entries are conjugated, as JAX and autograd return them.

@@ -9,19 +9,18 @@ from .errors import FrameworkError
 
 
 class Framework(NamedTuple):
-    """A framework: its adapter in this package, its name in messages, and the distribution to install."""
+    """A framework: its adapter in this package, its name in messages, and the distributions that bring it."""
 
     adapter: str
     title: str
-    install: str
     distributions: tuple[str, ...]
 
 
 #: By the top-level package that the type of an array comes from. The first is for arrays that carry no derivative.
 FRAMEWORKS: dict[str, Framework] = {
-    "numpy": Framework("numpy", "NumPy", "numpy", ("numpy",)),
-    "torch": Framework("torch", "PyTorch", "torch", ("torch",)),
-    "tensorflow": Framework("tensorflow", "TensorFlow", "tensorflow", ("tensorflow", "tensorflow-cpu")),
+    "numpy": Framework("numpy", "NumPy", ("numpy",)),
+    "torch": Framework("torch", "PyTorch", ("torch",)),
+    "tensorflow": Framework("tensorflow", "TensorFlow", ("tensorflow", "tensorflow-cpu")),
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import public
+from .duals import Dual, concatenate, constant, linear, tangent, value, where
 from .errors import ConvergenceError, DtypeError, FrameworkError, OptionError, ShapeError
 from .public import EighResult, bind
 from .reading import READINGS
@@ -39,96 +40,7 @@ __all__ = [
 ]
 
 
-# -- dual numbers -----------------------------------------------------------------------------------------------------
-
-
-class Dual:
-    """value + t · tangent, for one infinitesimal t, under the operations that rules use."""
-
-    __array_ufunc__ = None  # so that an array on the left leaves the operation to us
-
-    def __init__(self, value: Any, tangent: Any) -> None:
-        self.value, self.tangent = value, tangent
-
-    shape = property(lambda self: self.value.shape)
-    dtype = property(lambda self: self.value.dtype)
-
-    def __getitem__(self, key: Any) -> Dual:
-        return Dual(self.value[key], self.tangent[key])
-
-    def __neg__(self) -> Dual:
-        return Dual(-self.value, -self.tangent)
-
-    def __add__(self, other: Any) -> Dual:
-        return Dual(self.value + value(other), self.tangent + tangent(other))
-
-    def __sub__(self, other: Any) -> Dual:
-        return Dual(self.value - value(other), self.tangent - tangent(other))
-
-    def __rsub__(self, other: Any) -> Dual:
-        return Dual(value(other) - self.value, tangent(other) - self.tangent)
-
-    def __mul__(self, other: Any) -> Dual:
-        return Dual(self.value * value(other), self.tangent * value(other) + self.value * tangent(other))
-
-    def __truediv__(self, other: Any) -> Dual:
-        return Dual(self.value / other, self.tangent / other)  # rules divide by constants only
-
-    def __matmul__(self, other: Any) -> Dual:
-        return Dual(self.value @ value(other), self.tangent @ value(other) + self.value @ tangent(other))
-
-    def __rmatmul__(self, other: Any) -> Dual:
-        return Dual(other @ self.value, other @ self.tangent)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    # A comparison is of values, and a constant.
-    def _compare(self: Dual, other: Any, name: str = f"__{_name}__") -> Any:
-        return getattr(self.value, name)(value(other))
-
-    setattr(Dual, f"__{_name}__", _compare)
-
-
-def value(x: Any) -> Any:
-    return x.value if isinstance(x, Dual) else x
-
-
-def tangent(x: Any) -> Any:
-    return x.tangent if isinstance(x, Dual) else np.zeros_like(x)
-
-
-def _linear(function: Callable[..., Any]) -> Callable[..., Any]:
-    def lifted(x: Any, *options: Any) -> Any:
-        if isinstance(x, Dual):
-            return Dual(function(x.value, *options), function(x.tangent, *options))
-        return function(x, *options)
-
-    return lifted
-
-
-def _constant(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, *options: function(value(x), *options)
-
-
 # -- the namespace ----------------------------------------------------------------------------------------------------
-
-
-def _where(condition: Any, x: Any, y: Any) -> Any:
-    if isinstance(x, Dual) or isinstance(y, Dual):
-        return Dual(_where(condition, value(x), value(y)), _where(condition, tangent(x), tangent(y)))
-    like = next((v for v in (x, y) if isinstance(v, np.ndarray)), None)
-    if like is not None:
-        x, y = np.asarray(x, like.dtype), np.asarray(y, like.dtype)
-    return np.where(condition, x, y)
-
-
-def _concatenate(arrays: Any, axis: int) -> Any:
-    joined = np.concatenate([value(x) for x in arrays], axis)
-    if not any(isinstance(x, Dual) for x in arrays):
-        return joined
-    return Dual(joined, np.concatenate([tangent(x) for x in arrays], axis))
 
 
 def _embed(w: Any) -> Any:
@@ -172,33 +84,33 @@ def _array(a: Any) -> Any:
 
 def _namespace(attach: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespace:
     xp = SimpleNamespace(
-        conj=_linear(np.conj),
-        real=_linear(np.real),
-        swapaxes=_linear(np.swapaxes),
-        sum=_linear(np.sum),
-        tril=_linear(np.tril),
-        reshape=_linear(np.reshape),
-        take=_linear(lambda x, i: x[..., i]),
-        diagonal=_linear(lambda X: np.diagonal(X, axis1=-2, axis2=-1)),
-        embed=_linear(_embed),
-        cast=lambda x, like: _linear(_cast)(x, value(like)),
-        where=_where,
-        concatenate=_concatenate,
-        abs=_constant(np.abs),
-        max=_constant(np.max),
-        cumsum=_constant(np.cumsum),
-        sqrt=_constant(np.sqrt),
-        sin=_constant(np.sin),
-        cos=_constant(np.cos),
-        floor=_constant(np.floor),
-        ones_like=_constant(np.ones_like),
-        isfinite=_constant(np.isfinite),
-        iscomplex=_constant(np.iscomplexobj),
-        eps=_constant(lambda x: float(np.finfo(x.dtype).eps)),
+        conj=linear(np.conj),
+        real=linear(np.real),
+        swapaxes=linear(np.swapaxes),
+        sum=linear(np.sum),
+        tril=linear(np.tril),
+        reshape=linear(np.reshape),
+        take=linear(lambda x, i: x[..., i]),
+        diagonal=linear(lambda X: np.diagonal(X, axis1=-2, axis2=-1)),
+        embed=linear(_embed),
+        cast=lambda x, like: linear(_cast)(x, value(like)),
+        where=where,
+        concatenate=concatenate,
+        abs=constant(np.abs),
+        max=constant(np.max),
+        cumsum=constant(np.cumsum),
+        sqrt=constant(np.sqrt),
+        sin=constant(np.sin),
+        cos=constant(np.cos),
+        floor=constant(np.floor),
+        ones_like=constant(np.ones_like),
+        isfinite=constant(np.isfinite),
+        iscomplex=constant(np.iscomplexobj),
+        eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
         constant=lambda c, like: np.asarray(c, dtype=like.dtype),
         stop=value,
         any=lambda x: bool(np.any(x)),
-        numpy=_constant(np.asarray),
+        numpy=constant(np.asarray),
         array=_array,
         eigensolver=_eigensolver,
     )
@@ -243,6 +155,23 @@ vech = bind(public.vech, _xp, __name__)
 unvech = bind(public.unvech, _xp, __name__)
 svec = bind(public.svec, _xp, __name__)
 unsvec = bind(public.unsvec, _xp, __name__)
+
+
+# -- for auditing, as in every adapter; NumPy has no derivative of its own --------------------------------------------
+
+
+own_eigvalsh = None
+OWN_EIGVALSH = "numpy.linalg.eigh"
+
+
+def evaluate(function: Callable[[Any], Any], a: Any) -> Any:
+    """The values of a function."""
+    return function(a)
+
+
+def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
+    """What comes back through a function of eigengrad."""
+    return vjp(function, a)[1](cotangent)
 
 
 # -- derivatives by call ----------------------------------------------------------------------------------------------

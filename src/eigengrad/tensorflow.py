@@ -111,7 +111,8 @@ _xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
 
 def _forward_inside_function(x: Any) -> Any:
     """0, with a derivative that is NaN: inside tf.function a ForwardAccumulator walks past a custom gradient."""
-    return tf.sqrt(sum(tf.reduce_sum(tf.abs(tf.math.real(v - tf.stop_gradient(v)))) for v in x))
+    moves = (tf.abs(tf.math.real(_where(_isfinite(v), v - tf.stop_gradient(v), 0.0))) for v in x)
+    return tf.sqrt(sum(map(tf.reduce_sum, moves)))
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -142,6 +143,31 @@ def _attach(rule: Rule) -> Callable[..., Any]:
 
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+
+# -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------
+
+
+def own_eigvalsh(a: Any) -> Any:
+    """The eigenvalues as this framework computes and differentiates them; it returns complex ones for complex input."""
+    return tf.math.real(tf.linalg.eigh(a)[0])
+
+
+OWN_EIGVALSH = "tf.linalg.eigh"
+
+
+def evaluate(function: Callable[[Any], Any], a: Any) -> Any:
+    """The values of a function, NumPy in and out."""
+    return function(tf.constant(a)).numpy()
+
+
+def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
+    """What this framework sends back through a function, NumPy in and out."""
+    x = tf.constant(a)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return tape.gradient(y, x, output_gradients=tf.constant(cotangent)).numpy()
+
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)

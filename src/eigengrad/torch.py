@@ -62,7 +62,7 @@ _xp = SimpleNamespace(
     conj=torch.conj,
     real=lambda x: x.real if x.is_complex() else x,
     where=torch.where,
-    swapaxes=torch.swapaxes,
+    swapaxes=torch.transpose,
     sum=torch.sum,
     max=torch.amax,
     cumsum=torch.cumsum,
@@ -144,6 +144,30 @@ def _attach(rule: Rule) -> Callable[..., Any]:
 
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+
+# -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------
+
+
+def own_eigvalsh(a: torch.Tensor) -> torch.Tensor:
+    """The eigenvalues as this framework computes and differentiates them."""
+    return torch.linalg.eigh(a).eigenvalues
+
+
+OWN_EIGVALSH = "torch.linalg.eigh"
+
+
+def evaluate(function: Callable[[torch.Tensor], torch.Tensor], a: Any) -> Any:
+    """The values of a function, NumPy in and out."""
+    with torch.no_grad():
+        return _xp.numpy(function(torch.as_tensor(a)))
+
+
+def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: Any) -> Any:
+    """What this framework sends back through a function, NumPy in and out."""
+    x = torch.tensor(a, requires_grad=True)
+    (gradient,) = torch.autograd.grad(function(x), x, torch.as_tensor(cotangent))
+    return _xp.numpy(gradient)
+
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)

@@ -1,0 +1,234 @@
+"""The gradient of one eigenvalue as each framework returns it, and the function whose gradient it is.
+
+A function that reads one triangle and one that reads both agree on symmetric matrices, and have different gradients.
+So each gradient is held against differences of the very function it is said to belong to, entry by entry; and, as all
+that a symmetric matrix can feel, along symmetric directions; and converted, against v v^H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import frameworks
+from .. import numpy as over_numpy
+from ..clusters import agreement, same_cluster, tolerance
+from ..conventions import convert, detect
+from ..errors import OptionError
+from ..reading import READINGS
+from .probe import by_entries
+
+_xp: SimpleNamespace = over_numpy._xp
+SQUARE = tuple(name for name, reading in READINGS.items() if not reading.packed)
+
+#: What two frameworks returned when the question was asked; neither can be installed with today's Python.
+HISTORICAL = (
+    ("TensorFlow 1.14", "tf.linalg.eigh, 2019", "lower"),
+    ("PyTorch 1.0.1", "torch.symeig(upper=True), 2019", "upper"),
+)
+
+
+@dataclass
+class Subject:
+    """A function of an array that returns one eigenvalue, and the gradient that somebody says it has."""
+
+    title: str
+    function: str
+    framework: str
+    kind: str  # "analytic", "own", "eigengrad" or "historical"
+    values: Callable[[NDArray[Any]], NDArray[Any]]
+    gradient: Callable[[], NDArray[Any]]
+    version: str | None = None
+
+
+@dataclass
+class Finding:
+    """What was measured of a subject. Errors are relative to the largest entry of the true Hermitian gradient."""
+
+    title: str
+    function: str
+    framework: str
+    kind: str
+    version: str | None
+    eigenvalue: float
+    gradient: NDArray[Any]
+    convention: str | None  # of the gradient
+    reads: str | None  # the entries that the function reads, from differences
+    by_entries: float
+    along_symmetric: float
+    after_converting: float
+    uncertainty: float
+    probed: int
+
+
+@dataclass
+class Missing:
+    """A framework that could not be asked, and why."""
+
+    framework: str
+    title: str
+    reason: str
+    remedy: str
+
+
+@dataclass
+class Comparison:
+    """All findings for one matrix and one eigenvalue."""
+
+    source: str
+    matrix: NDArray[Any]
+    index: int
+    eigenvalues: NDArray[Any]
+    cluster: tuple[int, int]
+    asymmetry: float
+    findings: list[Finding] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+
+
+def question() -> NDArray[np.float64]:
+    """The matrix of the question: the legacy generator, seeded with 123, without touching NumPy's global one."""
+    a = np.random.RandomState(123).randn(4, 4)
+    return a + a.T
+
+
+def analytic(a: NDArray[Any], index: int, convention: str) -> NDArray[Any]:
+    """v v^H for the matrix that an array stands for."""
+    v = np.linalg.eigh(READINGS[convention].read(_xp, a))[1][:, index]
+    return np.outer(v, v.conj())
+
+
+def _numpy_values(convention: str, index: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    return lambda stack: np.linalg.eigvalsh(READINGS[convention].read(_xp, stack))[..., index]
+
+
+def _one(n: int, index: int, dtype: Any) -> NDArray[Any]:
+    cotangent = np.zeros(n, dtype=np.zeros(0, dtype).real.dtype)
+    cotangent[index] = 1.0
+    return cotangent
+
+
+def subjects(a: NDArray[Any], index: int, names: Iterable[str], missing: list[Missing]) -> Iterable[Subject]:
+    """The analytic gradient, each framework's own, eigengrad's in each, and the historical ones."""
+    one = _one(a.shape[0], index, a.dtype)
+    yield Subject(
+        "analytic v vᵀ", "v v^H of (A + A^H)/2", "numpy", "analytic", _numpy_values("symmetric", index),
+        partial(analytic, a, index, "symmetric"), np.__version__,
+    )  # fmt: skip
+    present = {}
+    for name in names:
+        adapter = _import(name, missing)
+        if adapter is not None:
+            present[name] = adapter
+    for kind in ("own", "eigengrad"):
+        for name, adapter in present.items():
+            title, version = frameworks.FRAMEWORKS[name].title, frameworks.version(name)
+            eigvalsh = adapter.own_eigvalsh if kind == "own" else adapter.eigvalsh
+            if eigvalsh is None:
+                continue
+            yield Subject(
+                title if kind == "own" else f"eigengrad, {title}",
+                adapter.OWN_EIGVALSH if kind == "own" else f"eigengrad.{name}.eigvalsh",
+                name,
+                kind,
+                partial(_evaluate, adapter, eigvalsh, index),
+                partial(adapter.pull, eigvalsh, a, one),
+                version,
+            )
+    for title, function, convention in HISTORICAL:
+        yield Subject(
+            f"{title} (history)",
+            function,
+            title.partition(" ")[0].lower().replace("pytorch", "torch"),
+            "historical",
+            _numpy_values(convention, index),
+            partial(_historical, a, index, convention),
+            title.rpartition(" ")[2],
+        )
+
+
+def _evaluate(adapter: Any, eigvalsh: Callable[..., Any], index: int, stack: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(adapter.evaluate(eigvalsh, stack))[..., index]
+
+
+def _historical(a: NDArray[Any], index: int, convention: str) -> NDArray[Any]:
+    return np.asarray(convert(_xp, analytic(a, index, convention), "symmetric", convention))
+
+
+def _import(name: str, missing: list[Missing]) -> Any:
+    """The adapter, or a note of why there is none: a framework that fails must not stop the others."""
+    framework = frameworks.FRAMEWORKS[name]
+    remedy = f"pip install 'eigengrad[{name}]'"
+    if frameworks.version(name) is None:
+        missing.append(Missing(name, framework.title, "not installed", remedy))
+        return None
+    try:
+        return frameworks.adapter(name)
+    except Exception as error:  # whatever a broken installation raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        remedy = f"repair it, with: pip install --force-reinstall {framework.distributions[0]}"
+        missing.append(Missing(name, framework.title, f"installed, but its import fails ({reason[:200]})", remedy))
+        return None
+
+
+def compare(a: NDArray[Any], index: int = 0, names: Iterable[str] | None = None, source: str = "array") -> Comparison:
+    """Measure every subject."""
+    n = a.shape[0]
+    if not -n <= index < n:
+        raise OptionError(f"There is no eigenvalue {index}: a matrix of order {n} has 0 to {n - 1}.", index=index)
+    index %= n
+    w = np.linalg.eigvalsh(READINGS["symmetric"].read(_xp, a))
+    cluster = np.flatnonzero(same_cluster(_xp, w)[index])
+    size = float(np.max(np.abs(a)))
+    asymmetry = float(np.max(np.abs(a - a.conj().T))) / (size or 1.0)
+    found = Comparison(source, a, index, w, (int(cluster[0]), int(cluster[-1]) + 1), asymmetry)
+    apart = np.abs(np.delete(w, np.arange(*found.cluster)) - w[index])
+    distance = float(np.min(apart, initial=np.inf))
+    if not np.isfinite(distance):
+        distance = max(float(np.max(np.abs(w))), float(tolerance(_xp, w)[0])) or 1.0
+    for subject in subjects(a, index, frameworks.FRAMEWORKS if names is None else names, found.missing):
+        found.findings.append(_measure(subject, a, index, distance))
+    return found
+
+
+def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> Finding:
+    gradient = np.asarray(subject.gradient())
+    probe = by_entries(subject.values, a, distance)
+    truths = {name: analytic(a, index, name) for name in SQUARE}
+    size = max(float(np.max(np.abs(G))) for G in truths.values())
+    enough = agreement(_xp, a)
+
+    def apart(x: NDArray[Any], y: NDArray[Any]) -> float:
+        return float(np.max(np.abs(x - y)[probe.probed])) / size
+
+    left = {name: apart(probe.gradient, READINGS[name].pull(_xp, truths[name])) for name in SQUARE}
+    reads = min(SQUARE, key=lambda name: left[name])
+    truth = truths[reads]
+    convention = detect(_xp, gradient, truth).convention if np.all(np.isfinite(gradient)) else None
+    converted = np.inf if convention is None else _size(convert(_xp, gradient, convention, "symmetric") - truth) / size
+    half = 0.5 * (probe.gradient + probe.gradient.conj().T)
+    return Finding(
+        subject.title,
+        subject.function,
+        subject.framework,
+        subject.kind,
+        subject.version,
+        float(np.asarray(subject.values(a[None]))[0]),
+        gradient,
+        convention,
+        reads if left[reads] <= enough else None,
+        apart(gradient, probe.gradient),
+        apart(0.5 * (gradient + gradient.conj().T), half),
+        converted,
+        probe.uncertainty / size,
+        int(np.count_nonzero(probe.probed)),
+    )
+
+
+def _size(x: NDArray[Any]) -> float:
+    return float(np.max(np.abs(x), initial=0.0))

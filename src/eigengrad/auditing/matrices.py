@@ -1,0 +1,154 @@
+"""Matrices from files: .npy, .npz, .csv, .txt, .mtx, and standard input. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+#: The largest order that the command line takes: differences cost many decompositions.
+LARGEST = 256
+#: And the largest file, in bytes: a matrix of that order, complex, as text, and some room.
+LARGEST_FILE = 16 * 1024 * 1024
+
+
+def load(name: str, key: str | None = None) -> NDArray[Any]:
+    """The square matrix in a file, as float64 or complex128; `-` is standard input."""
+    data, suffix = _bytes(name)
+    if suffix != ".npz" and key is not None:
+        raise InputError(f"--key names an array in an .npz file; {_label(name)} is none.")
+    try:
+        x = _parse(data, suffix, key)
+    except InputError as error:
+        raise InputError(f"{_label(name)} {error}") from None
+    except (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, SyntaxError, UnicodeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{_label(name)} holds no matrix that can be read as {suffix}: {reason}.") from error
+    return check(x, _label(name))
+
+
+def check(x: Any, label: str) -> NDArray[Any]:
+    """A square, finite matrix of numbers, in double precision."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "iufc":
+        raise InputError(f"{label} holds entries of type {x.dtype}, not numbers.")
+    if x.ndim != 2:
+        raise InputError(f"{label} holds an array of shape {x.shape}, not a matrix.")
+    if x.shape[0] != x.shape[1]:
+        raise InputError(f"{label} holds a matrix of {x.shape[0]} rows and {x.shape[1]} columns; it must be square.")
+    if x.shape[0] == 0:
+        raise InputError(f"{label} holds an empty matrix; it has no eigenvalue.")
+    if x.shape[0] > LARGEST:
+        raise InputError(f"{label} holds a matrix of order {x.shape[0]}; the largest that is compared is {LARGEST}.")
+    x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+    if not np.all(np.isfinite(x)):
+        i, j = np.argwhere(~np.isfinite(x))[0]
+        raise InputError(f"{label} holds {x[i, j]} in row {i}, column {j} (counted from 0); no eigenvalue is defined.")
+    return x
+
+
+def _label(name: str) -> str:
+    return "Standard input" if name == "-" else name
+
+
+def _bytes(name: str) -> tuple[bytes, str]:
+    if name == "-":
+        data = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        suffix = _sniff(data)
+    else:
+        path = Path(name)
+        suffix = path.suffix.lower()
+        if suffix not in _READERS:
+            raise InputError(f"{name} has the ending {suffix or '(none)'}; it can be {', '.join(_READERS)}, or - .")
+        try:
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
+        except OSError as error:
+            raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
+    if len(data) > LARGEST_FILE:
+        raise InputError(f"{_label(name)} is larger than {LARGEST_FILE // 1024**2} MiB, the largest that is read.")
+    if not data.strip():
+        raise InputError(f"{_label(name)} is empty.")
+    return data, suffix
+
+
+def _sniff(data: bytes) -> str:
+    """The kind of what comes without a name."""
+    if data.startswith(b"\x93NUMPY"):
+        return ".npy"
+    if data.startswith(b"PK"):
+        return ".npz"
+    if data.startswith(b"%%MatrixMarket"):
+        return ".mtx"
+    return ".csv" if b"," in data else ".txt"
+
+
+def _parse(data: bytes, suffix: str, key: str | None) -> Any:
+    return _npz(data, key) if suffix == ".npz" else _READERS[suffix](data)
+
+
+def _npy(data: bytes) -> Any:
+    return np.load(io.BytesIO(data), allow_pickle=False)
+
+
+def _npz(data: bytes, key: str | None = None) -> Any:
+    import zipfile
+
+    try:
+        archive = np.load(io.BytesIO(data), allow_pickle=False)
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
+    names = list(getattr(archive, "files", []))
+    if not names:
+        raise InputError("holds no arrays.")
+    if key is None and len(names) > 1:
+        raise InputError(f"holds several arrays ({', '.join(names)}); choose one with --key.")
+    if key is not None and key not in names:
+        raise InputError(f"holds no array {key!r}; it holds {', '.join(names)}.")
+    # Unpacked, an archive can be far larger than its file.
+    chosen = names[0] if key is None else key
+    size = archive.zip.getinfo(chosen + ".npy").file_size
+    if size > LARGEST_FILE:
+        raise InputError(f"unpacks to {size} bytes; the most that is read is {LARGEST_FILE}.")
+    return archive[chosen]
+
+
+def _text(data: bytes, separator: str | None) -> Any:
+    lines = [line.split("#")[0].strip() for line in data.decode("utf-8-sig").splitlines()]
+    rows = [[_number(x) for x in line.split(separator)] for line in lines if line]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("its rows have different lengths")
+    return np.array(rows)
+
+
+def _number(text: str) -> complex | float:
+    try:
+        return float(text)
+    except ValueError:
+        return complex(text.strip().replace("i", "j"))
+
+
+def _mtx(data: bytes) -> Any:
+    import scipy.io
+    import scipy.sparse
+
+    rows, columns, *_ = scipy.io.mminfo(io.BytesIO(data))
+    if rows > LARGEST or columns > LARGEST:  # before a sparse one is made dense
+        raise InputError(f"holds a matrix of {rows} rows and {columns} columns; the largest compared is {LARGEST}.")
+    x = scipy.io.mmread(io.BytesIO(data))
+    return x.toarray() if scipy.sparse.issparse(x) else x
+
+
+_READERS: dict[str, Any] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".csv": lambda data: _text(data, ","),
+    ".txt": lambda data: _text(data, None),
+    ".mtx": _mtx,
+}

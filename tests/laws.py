@@ -1,0 +1,371 @@
+"""The laws that every rule and every reading obeys, as functions of a drawn case.
+
+Run by hypothesis on the package (test_laws.py), and as a program on a copy of it with a mutation (test_mutants.py):
+`python laws.py` prints, as JSON, which laws fail. NumPy alone. No law knows a formula of the code under test, but for
+the closed forms of linear algebra; differences leave the degenerate set, and come with two step sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+import eigengrad.numpy as eg
+from eigengrad.duals import Dual
+from eigengrad.numpy import _xp as xp
+from eigengrad.reading import READINGS
+
+EPS = np.finfo(float).eps
+EQUAL = 16.0  # as documented; not imported, so that a mutation of it shows
+
+
+@dataclass
+class Case:
+    """A Hermitian matrix with a spectrum that may repeat, and a legitimate loss of it.
+
+    The loss is Σ_g a_g tr_g W + b_g (tr_g W)² + Σ_g c_g <C, P_g>, over the groups g of equal eigenvalues: it sees a
+    cluster through its trace and its projector.
+    """
+
+    spectrum: np.ndarray
+    complex_: bool
+    seed: int
+
+    def __post_init__(self):
+        self.rng = np.random.default_rng(self.seed)
+        self.n = len(self.spectrum)
+        self.Q = self.unitary()
+        self.H = self.matrix(self.spectrum)
+        _, self.group = np.unique(self.spectrum, return_inverse=True)
+        self.same = self.group[:, None] == self.group[None, :]
+        self.a, self.b, self.c = self.rng.standard_normal((3, self.group.max() + 1))
+        self.C, self.E, self.F = (self.hermitian() for _ in range(3))
+        self.gap = np.min(np.diff(np.unique(self.spectrum)), initial=1.0)
+        self.size = max(1.0, np.max(np.abs(self.spectrum)))
+
+    def draw(self, *shape):
+        return self.rng.standard_normal(shape) + (1j * self.rng.standard_normal(shape) if self.complex_ else 0.0)
+
+    def hermitian(self):
+        X = self.draw(self.n, self.n)
+        return (X + X.conj().T) / 2
+
+    def unitary(self):
+        return np.linalg.qr(self.draw(self.n, self.n))[0]
+
+    def matrix(self, spectrum):
+        H = (self.Q * spectrum) @ self.Q.conj().T
+        return (H + H.conj().T) / 2
+
+    def traces(self, w):
+        return np.array([np.sum(w[self.group == g]) for g in range(len(self.a))])
+
+    def loss(self, w, V):
+        q = np.real(np.sum(np.conj(V) * (self.C @ V), axis=0))
+        t = self.traces(w)
+        return np.sum(self.a * t + self.b * t**2) + np.sum(self.c[self.group] * q)
+
+    def cotangents(self, w, V):
+        return (self.a + 2 * self.b * self.traces(w))[self.group], 2 * (self.C @ V) * self.c[self.group]
+
+    def dcotangents(self, dw, dV):
+        return (2 * self.b * self.traces(dw))[self.group], 2 * (self.C @ dV) * self.c[self.group]
+
+    def gradient(self, H, **options):
+        (w, V), pullback = eg.vjp(eg.eigh, H, **options)
+        return pullback(self.cotangents(w, V))
+
+
+def inner(X, Y):
+    return float(np.real(np.sum(np.conj(X) * Y)))
+
+
+def close(found, true, what, factor=1.0, size=None):
+    """Equal to rounding, relative to the larger and to a condition."""
+    found, true = np.asarray(found), np.asarray(true)
+    size = max(np.max(np.abs(true), initial=0.0), np.max(np.abs(found), initial=0.0)) if size is None else size
+    apart = np.max(np.abs(found - true), initial=0.0)
+    assert apart <= 1e4 * EPS * factor * max(size, np.finfo(float).tiny), f"{what}: {apart:.3g} beside {size:.3g}"
+
+
+def adjoint(X):
+    return np.conj(np.swapaxes(X, -1, -2))
+
+
+def differences(function, H, E, step=2e-3):
+    """Central differences, sixth order; those of half the step must agree, or there is no verdict to be had."""
+    both = []
+    for h in (step, step / 2):
+        f = [function(H + k * h * E) for k in (-3, -2, -1, 1, 2, 3)]
+        both.append((-f[0] + 9 * f[1] - 45 * f[2] + 45 * f[3] - 9 * f[4] + f[5]) / (60 * h))
+    assert np.max(np.abs(both[0] - both[1])) <= 1e-6 * max(np.max(np.abs(both[0])), 1.0), "differences disagree"
+    return both[1]
+
+
+# -- readings ---------------------------------------------------------------------------------------------------------
+
+
+def operands(case):
+    for name, reading in READINGS.items():
+        shape = (case.n * (case.n + 1) // 2,) if reading.packed else (case.n, case.n)
+        yield name, reading, case.draw(*shape)
+
+
+def law_adjoint(case):
+    """<read X, G> = <X, pull G>."""
+    for name, reading, X in operands(case):
+        close(inner(reading.read(xp, X), case.C), inner(X, reading.pull(xp, case.C)), name, size=case.n**2)
+
+
+def law_reads_same(case):
+    """A Hermitian matrix reads as itself, and packed ones come back."""
+    for name in ("symmetric", "lower", "upper"):
+        close(READINGS[name].read(xp, case.H), case.H, name)
+    close(eg.unvech(eg.vech(case.H)), case.H, "vech")
+    close(eg.unsvec(eg.svec(case.H)), case.H, "svec")
+
+
+def law_unpull(case):
+    """unpull undoes pull, so that gradients convert without loss."""
+    for name, reading, _ in operands(case):
+        close(reading.unpull(xp, reading.pull(xp, case.C)), case.C, name)
+
+
+def law_svec_inner_product(case):
+    """svec keeps inner products."""
+    close(inner(eg.svec(case.C), eg.svec(case.E)), inner(case.C, case.E), "svec", size=case.n**2)
+
+
+# -- first order ------------------------------------------------------------------------------------------------------
+
+
+def law_decomposition(case):
+    """A = V W V^H, V unitary, w ascending and equal where it is repeated."""
+    w, V = eg.eigh(case.H)
+    close((V * w) @ adjoint(V), case.H, "A = V W V^H")
+    close(adjoint(V) @ V, np.eye(case.n), "unitary")
+    assert np.all(np.diff(w) >= 0), "ascending"
+    assert all(len(set(w[case.group == g])) == 1 for g in range(len(case.a))), "equal eigenvalues are exactly equal"
+
+
+def law_product(case):
+    """d(V W V^H) = dA, with the matrix W of the block diagonalisation."""
+    from eigengrad.public import How
+
+    _, W, V, _ = xp.blocks(Dual(case.H, case.E), How("projector"))
+    close((V @ W @ dual_adjoint(V)).tangent, case.E, "product", case.size / case.gap)
+
+
+def dual_adjoint(V):
+    return Dual(adjoint(V.value), adjoint(V.tangent))
+
+
+def law_unitary(case):
+    """V^H dV is skew."""
+    (_, V), (_, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector")
+    X = adjoint(V) @ dV
+    close(X, -adjoint(X), "skew", case.size / case.gap)
+
+
+def law_duality(case):
+    """<J dA, g> = <dA, J^T g>."""
+    (w, V), (dw, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector")
+    gw, gV = case.cotangents(w, V)
+    g = case.gradient(case.H)
+    close(inner(dw, gw) + inner(dV, gV), inner(case.E, g), "duality", case.size / case.gap, size=1 + np.abs(g).sum())
+
+
+def law_hermitian_gradient(case):
+    g = case.gradient(case.H)
+    close(g, adjoint(g), "Hermitian")
+
+
+def law_finite_differences(case):
+    """The gradient, entry by entry of an array without symmetry, along directions out of the degenerate set."""
+    for UPLO in (None, "L", "U"):
+        E = case.draw(case.n, case.n)
+        (w, V), pullback = eg.vjp(eg.eigh, case.H, UPLO)
+        g = pullback(case.cotangents(w, V))
+        step = 2e-2 * case.gap / max(1.0, np.linalg.norm(E))
+        true = differences(lambda A, UPLO=UPLO: case.loss(*eg.eigh(A, UPLO)), case.H, E, step)
+        assert abs(true - inner(g, E)) <= 1e-6 * (1 + np.abs(g).sum()), f"differences {true} against {inner(g, E)}"
+
+
+def law_linear_in_the_cotangent(case):
+    (w, V), pullback = eg.vjp(eg.eigh, case.H)
+    gw, gV = case.cotangents(w, V)
+    close(pullback((3 * gw, 3 * gV)), 3 * pullback((gw, gV)), "times 3", case.size / case.gap)
+    close(pullback((gw, None)) + pullback((None, gV)), pullback((gw, gV)), "sum", case.size / case.gap)
+
+
+def law_eigenvalues_alone(case):
+    """eigvalsh has the gradient of eigh, and Σ w³ the gradient 3 A²."""
+    w, pullback = eg.vjp(eg.eigvalsh, case.H)
+    close(pullback(3 * w**2), 3 * case.H @ case.H, "tr A^3", size=3 * case.size**2)
+    gw = case.cotangents(w, np.eye(case.n))[0]
+    _, other = eg.vjp(eg.eigh, case.H)
+    close(pullback(gw), other((gw, None)), "eigh")
+
+
+# -- invariances ------------------------------------------------------------------------------------------------------
+
+
+def law_gauge(case):
+    """Whatever basis a solver returns inside clusters, and whatever phases: the same gradient."""
+    original, g = xp.eigensolver, case.gradient(case.H)
+    U = np.where(case.same, case.draw(case.n, case.n), 0.0)
+    U = np.linalg.qr(np.where(case.same, U, 0.0))[0]
+
+    def turned(H):
+        w, V = original(H)
+        return w, V @ U
+
+    try:
+        xp.eigensolver = turned
+        again = case.gradient(case.H)
+    finally:
+        xp.eigensolver = original
+    close(again, g, "gauge", case.size / case.gap)
+
+
+def law_near(case):
+    """A cluster split by rounding acts as an exact one, and so does one split by 1e-13 of the matrix."""
+    equal = EQUAL * np.sqrt(case.n) * EPS / case.n
+    for split in (equal, 1e-13):
+        noise = case.rng.uniform(-0.5, 0.5, case.n) * split * np.max(np.abs(case.spectrum))
+        noise = np.where(np.sum(case.same, 0) > 1, noise, 0.0)
+        near = case.matrix(np.sort(case.spectrum + noise))
+        close(case.gradient(near), case.gradient(case.H), f"split by {split:.1g}", case.size / case.gap)
+
+
+def law_equivariance(case):
+    """A -> Q A Q^H turns the gradient; A -> s A and A -> A + s leave that of vectors but for units."""
+    Q, g = case.unitary(), case.gradient(case.H)
+    C, condition = case.C, case.size / case.gap
+    try:
+        case.C = Q @ C @ adjoint(Q)
+        turned = case.gradient(Q @ case.H @ adjoint(Q))
+        close(adjoint(Q) @ turned @ Q, g, "turned", condition**2)
+    finally:
+        case.C = C
+    a, b = case.a, case.b
+    try:
+        case.a, case.b = 0 * a, 0 * b
+        g = case.gradient(case.H)
+        for s in (1e-100, 3.0, 1e100):
+            close(case.gradient(s * case.H) * s, g, f"times {s}", condition)
+        close(case.gradient(case.H + 2 * np.eye(case.n)), g, "shifted", 4 * condition)
+    finally:
+        case.a, case.b = a, b
+
+
+# -- second order -----------------------------------------------------------------------------------------------------
+
+
+def second(case, E):
+    (w, V), (dw, dV) = eg.jvp(eg.eigh, case.H, E, degenerate="projector")
+    return eg.hvp(
+        eg.eigh, case.H, E, case.cotangents(w, V), dcotangent=case.dcotangents(dw, dV), degenerate="projector"
+    )
+
+
+def law_second_differences(case):
+    """The derivative of the gradient, along directions out of the degenerate set."""
+    g, dg = second(case, case.E)
+    close(g, case.gradient(case.H), "gradient")
+    step = 2e-2 * case.gap / max(1.0, np.linalg.norm(case.E))
+    true = differences(case.gradient, case.H, case.E, step)
+    assert np.max(np.abs(dg - true)) <= 1e-6 * (1 + np.abs(dg).sum()), "second derivative"
+
+
+def law_second_symmetry(case):
+    """<F, H E> = <E, H F>."""
+    one, other = inner(case.F, second(case, case.E)[1]), inner(case.E, second(case, case.F)[1])
+    close(one, other, "symmetry", (case.size / case.gap) ** 2, size=1 + abs(one))
+
+
+def law_second_at_a_stationary_point(case):
+    """C commutes with A, so the gradient of the projectors is 0; its derivative is not."""
+    C = case.C
+    try:
+        case.C = case.matrix(case.constant())
+        law_second_differences(case)
+    finally:
+        case.C = C
+
+
+def law_transposes(case):
+    """Each rule's vjp is the transpose of its jvp, for the inputs that carry a derivative."""
+    from eigengrad.public import How
+    from eigengrad.rules.registry import RULES
+
+    how, n = How("projector"), case.n
+    W = np.diag(case.spectrum).astype(case.H.dtype)
+    # N = X^H Y and its derivative are Hermitian inside the blocks, where anything else is refused
+    N, dN = (np.where(case.same, case.hermitian(), case.draw(n, n)) for _ in range(2))
+    X, dX = case.unitary(), case.draw(n, n)
+    settled, dsettled = (X, X @ N, W), (dX, X @ (dN - adjoint(dX) @ X @ N), 0 * W)
+    inputs = {
+        "sylvester": ((W, case.draw(n, n)), (case.block(), case.draw(n, n))),
+        "settle": (settled, dsettled),
+        "place": ((case.constant(), W), (case.constant(), 0 * W)),
+        "gather": ((case.draw(n, n), W), (case.draw(n, n), 0 * W)),
+        "look": ((case.draw(n, n), W), (case.draw(n, n), 0 * W)),
+    }
+    for rule in RULES:
+        if rule.name not in inputs:
+            continue
+        x, dx = inputs[rule.name]
+        out = rule.primal(xp, x, how)
+        g = case.draw(*out[0].shape) if np.iscomplexobj(out[0]) else case.rng.standard_normal(out[0].shape)
+        one = inner(rule.jvp(xp, x, out, dx, how)[0], g)
+        gx = rule.vjp(xp, x, out, (g,), how)
+        other = sum(inner(d, v) for d, v in zip(dx, gx, strict=True))
+        close(one, other, rule.name, (case.size / case.gap) ** 2, size=n**2)
+
+
+def _block(self):
+    return np.where(self.same, self.hermitian(), 0.0)
+
+
+def _constant(self):
+    return self.rng.standard_normal(self.group.max() + 1)[self.group]
+
+
+Case.block, Case.constant = _block, _constant
+
+LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
+
+SPECTRA = (
+    [1.0],
+    [1.0, 1.05, 3.0],
+    [1.0, 2.0],
+    [2.0, 2.0],
+    [-1.0, 0.5, 3.0],
+    [1.0, 1.0, 2.5],
+    [-2.0, 1.0, 1.0, 1.0, 3.0],
+    [0.0, 0.0, 4.0, 4.0],
+)
+
+
+def failures():
+    """The laws that fail on a fixed set of cases, with the first complaint of each."""
+    found = {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for name, law in LAWS.items():
+            for seed, spectrum in enumerate(SPECTRA):
+                for complex_ in (False, True):
+                    try:
+                        law(Case(np.array(spectrum), complex_, seed))
+                    except Exception as error:  # a mutant may fail in any way
+                        found.setdefault(name, f"{type(error).__name__}: {error}"[:200])
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(failures(), sys.stdout)

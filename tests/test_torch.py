@@ -1,0 +1,136 @@
+"""PyTorch's own checks, with no symmetrising wrapper, and its own ways to differentiate."""
+
+from __future__ import annotations
+
+import losses
+import numpy as np
+import pytest
+import truth
+from harness import harness
+
+import eigengrad
+from eigengrad.errors import DegenerateError, DtypeError, FrameworkError
+
+UPLOS = pytest.mark.parametrize("UPLO", [None, "L", "U"], ids=["symmetric", "lower", "upper"])
+
+
+@pytest.fixture
+def torch():
+    return harness("torch").torch
+
+
+def draw(torch, *shape, dtype=None):
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, dtype=dtype or torch.float64, generator=generator, requires_grad=True)
+
+
+def invariants(torch, UPLO):
+    def function(a):
+        w, V = eigengrad.torch.eigh(a, UPLO)
+        return w, V[..., :, None, :] * V[..., None, :, :].conj()
+
+    return function
+
+
+@UPLOS
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (2, 3, 3)], ids=str)
+def test_gradcheck_real(torch, UPLO, shape):
+    a, function = draw(torch, *shape), lambda a: tuple(eigengrad.torch.eigh(a, UPLO))
+    assert torch.autograd.gradcheck(function, a, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, a, check_fwd_over_rev=True)
+
+
+@UPLOS
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 3, 3)], ids=str)
+def test_gradcheck_complex(torch, UPLO, shape):
+    a, function = draw(torch, *shape, dtype=torch.complex128), invariants(torch, UPLO)
+    assert torch.autograd.gradcheck(function, a, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, a, check_fwd_over_rev=True)
+
+
+@UPLOS
+def test_gradcheck_of_eigenvalues(torch, UPLO):
+    a = draw(torch, 4, 4)
+    assert torch.autograd.gradcheck(lambda a: eigengrad.torch.eigvalsh(a, UPLO), a, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(lambda a: eigengrad.torch.eigvalsh(a, UPLO), a, check_fwd_over_rev=True)
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_every_order_of_modes_while_others_coincide(torch, complex_):
+    """The second derivative of one simple vector's loss, under the default policy."""
+    rng = np.random.default_rng(20)
+    H = truth.with_spectrum([1, 1, 1, 2, 3], rng, complex_)
+    loss = losses.of_columns(4, 5, 5, rng, complex_)
+    E = rng.standard_normal((5, 5)) + (1j * rng.standard_normal((5, 5)) if complex_ else 0.0)
+    E, F = E + E.conj().T, np.diag(np.arange(5.0)) + E.real + E.real.T
+    true = truth.along(lambda X: truth.gradient(loss, X), H, truth.exact(E))
+    true = float(truth.inner(truth.exact(F), true))
+    a, E, F, C = (torch.as_tensor(x) for x in (truth.double(H), E, F, loss.C))
+    func, zero = torch.func, torch.zeros((), dtype=torch.float64)
+
+    def phi(s, t):
+        V = eigengrad.torch.eigh(a + s * E + t * F).eigenvectors[:, 4:]
+        return (V.conj() * (C.to(V.dtype) @ V)).real.sum()
+
+    for outer in (func.jacrev, func.jacfwd):
+        for inner in (func.jacrev, func.jacfwd):
+            found = outer(lambda s, inner=inner: inner(lambda t: phi(s, t))(zero))(zero)
+            assert abs(float(found) - true) <= 1e-12 * abs(true), (outer, inner)
+
+
+def test_an_undetermined_second_derivative_is_refused_in_every_order_of_modes(torch):
+    """Σ w² at the identity: refused or NaN, never a number; Σ w and (Σ w)² are determined."""
+    func, eye = torch.func, torch.eye(2, dtype=torch.float64)
+    E = torch.tensor([[0.3, 1.0], [1.0, -0.2]], dtype=torch.float64)
+    zero = torch.zeros((), dtype=torch.float64)
+    for function in (lambda a: eigengrad.torch.eigh(a).eigenvalues, eigengrad.torch.eigvalsh):
+        for outer in (func.jacrev, func.jacfwd):
+            for inner in (func.jacrev, func.jacfwd):
+
+                def second(loss, outer=outer, inner=inner, function=function):
+                    phi = lambda s, t: loss(function(eye + s * E + t * E))  # noqa: E731
+                    return float(outer(lambda s: inner(lambda t: phi(s, t))(zero))(zero))
+
+                try:
+                    assert np.isnan(second(lambda w: (w**2).sum()))
+                except DegenerateError as error:
+                    assert error.cluster == (0, 2)
+                if (outer, inner) != (func.jacfwd, func.jacfwd):
+                    assert abs(second(lambda w: w.sum() ** 2) - 2 * 0.1**2) < 1e-14
+
+
+def test_forward_mode_in_a_cluster(torch):
+    """dw serves symmetric losses; the cluster's columns of dV are NaN, and nothing else is."""
+    rng = np.random.default_rng(21)
+    H = truth.double(truth.with_spectrum([1, 1, 2, 3], rng))
+    E = rng.standard_normal((4, 4))
+    E = E + E.T
+    a, E = torch.as_tensor(H), torch.as_tensor(E)
+    (_, V), (dw, dV) = torch.func.jvp(eigengrad.torch.eigh, (a,), (E,))
+    assert torch.isnan(dV).all(0).tolist() == [True, True, False, False]
+    assert abs(float(dw[:2].sum() - torch.trace(V[:, :2].mT @ E @ V[:, :2]))) < 1e-14
+    assert torch.isfinite(torch.func.jvp(eigengrad.torch.eigh, (a,), (a,))[1].eigenvectors).all()
+
+
+def test_front_and_errors(torch):
+    a = draw(torch, 3, 3)
+    assert torch.equal(eigengrad.eigh(a).eigenvectors, eigengrad.torch.eigh(a).eigenvectors)
+    assert torch.equal(eigengrad.eigvalsh(torch.nn.Parameter(a)), eigengrad.torch.eigvalsh(a))
+    assert eigengrad.eigvalsh(torch.eye(2, dtype=torch.int64)).dtype == torch.get_default_dtype()
+    with pytest.raises(DtypeError, match="bfloat16"):
+        eigengrad.eigh(a.to(torch.bfloat16))
+    with pytest.raises(DtypeError, match="bool"):
+        eigengrad.eigh(torch.ones(2, 2, dtype=torch.bool))
+    with pytest.raises(FrameworkError, match=r"torch\.as_tensor"):
+        eigengrad.torch.eigh(np.eye(2))
+    with pytest.raises(FrameworkError, match="stack"):
+        eigengrad.eigh([a[0], a[1]])
+    with pytest.raises(FrameworkError, match=r"eigengrad\.numpy takes NumPy arrays"):
+        eigengrad.numpy.eigh(a)
+
+
+def test_under_vmap_what_is_refused_is_nan(torch):
+    """Of a batch, the matrix with the cluster alone."""
+    a = torch.stack([torch.diag(torch.tensor([1.0, 1.0, 2.0])), torch.diag(torch.tensor([1.0, 2.0, 3.0]))])
+    g = torch.func.vmap(torch.func.grad(lambda a: (eigengrad.torch.eigh(a).eigenvectors[0, 0]) ** 2))(a)
+    assert torch.isnan(g).flatten(1).all(1).tolist() == [True, False]
