@@ -132,10 +132,15 @@ def _writable(target: str | None) -> None:
 
 
 def _write(target: str, content: bytes) -> None:
-    """All or nothing: into a file beside it, which then takes its name."""
+    """All or nothing: into a file beside it, which then takes its name. A device or a pipe is written to as it is."""
     path = Path(target)
     beside = None
     try:
+        if path.exists() and (not path.is_file() or path.absolute().is_relative_to("/dev")):
+            with path.open("ab") as device:
+                device.write(content)
+            return
+        path = path.resolve()  # a link stays, what it points to is replaced
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             beside = Path(file.name)
             file.write(content)

@@ -131,7 +131,10 @@ def _number(text: str) -> complex | float:
     try:
         return float(text)
     except ValueError:
-        return complex(text.strip().replace("i", "j"))
+        try:
+            return complex(text.strip().replace("i", "j"))
+        except ValueError:
+            raise ValueError(f"{text.strip()!r} is not a number") from None
 
 
 def _mtx(data: bytes) -> Any:

@@ -1,0 +1,58 @@
+# Two commands: `make demo` and `make test`. Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help demo demo-numpy test test-bare check clean
+
+help:
+	@echo "make demo        install with all frameworks, show the three gradients and who is right"
+	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
+	@echo "make test        install with all frameworks, run the tests"
+	@echo "make test-bare   the command line with NumPy and SciPy alone"
+	@echo "make check       ruff and mypy"
+
+demo:
+	@echo "This downloads PyTorch, TensorFlow, NumPy, SciPy and Matplotlib into $(VENV): about 0.6 GB, and 3 GB more where"
+	@echo "PyTorch comes with its CUDA libraries. With NumPy and SciPy alone, 60 MB: make demo-numpy"
+	@$(MAKE) --no-print-directory $(VENV)/all
+	$(BIN)/eigengrad compare --plot eigengrad-compare.png
+	@echo "The picture is in eigengrad-compare.png"
+
+demo-numpy: $(VENV)/core
+	$(BIN)/eigengrad compare
+
+test: $(VENV)/test
+	EIGENGRAD_REQUIRE=numpy,torch,tensorflow $(BIN)/python -m pytest
+
+test-bare:
+	rm -rf .venv-bare
+	$(PYTHON) -m venv .venv-bare
+	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
+	.venv-bare/bin/eigengrad compare
+	rm -rf .venv-bare
+
+check: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .venv-bare build dist src/*.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all,test,check]'
+	@touch $@
