@@ -1,0 +1,73 @@
+"""Every code block of the README runs, and every docstring's example."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import harness
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+SHELL = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+
+
+def test_all_blocks_are_of_a_kind_that_is_run():
+    assert {kind for kind, _ in BLOCKS} == {"python", "sh"}
+    assert README.count("```") == 2 * len(BLOCKS)
+
+
+@pytest.mark.parametrize("text", PYTHON, ids=range(len(PYTHON)))
+def test_python(text, capsys):
+    if "import torch" in text:
+        harness("torch")
+    names = {}
+    exec(compile(text, "README.md", "exec"), names)
+    # A comment after an expression says what it is.
+    for line in text.splitlines():
+        expression, _, said = line.partition("  # ")
+        said = said.strip()
+        if re.fullmatch(r"eigengrad\.\w+\(.*\)(\.\w+)?|pullback\(.*\)", expression.strip()) and said[:1] in "'[":
+            found = eval(expression.strip(), names)
+            assert (found if isinstance(found, str) else found.round(12).tolist()) == eval(said)
+    if "a.grad is" in text:
+        v = names["v"][:, 0].detach()
+        assert abs(names["a"].grad - v[:, None] * v[None, :]).max() < 1e-14
+
+
+@pytest.mark.parametrize("line", SHELL)
+def test_shell(line):
+    words = shlex.split(line)
+    if words[0] == "make":
+        if shutil.which("make") is None:
+            pytest.skip("make is not installed, so the Makefile cannot be read")
+        subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+    elif words[0] == "eigengrad":
+        subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=True, capture_output=True)
+    else:
+        assert words == ["pip", "install", "."], "make test-bare runs this one"
+
+
+def test_what_the_readme_names_exists():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["conventions", "numpy", "public"])
+def test_examples_of_docstrings(name):
+    module = importlib.import_module(f"eigengrad.{name}")
+    found = [t for t in doctest.DocTestFinder().find(module, name) if t.examples]
+    assert found, "there are examples"
+    runner = doctest.DocTestRunner()
+    for test in found:
+        runner.run(test)
+    assert runner.failures == 0
