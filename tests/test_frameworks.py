@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import truth
 
-from eigengrad.errors import DegenerateError, PhaseError
+from eigengrad.errors import DegenerateError, NotFiniteError, PhaseError
 
 EPS = np.finfo(float).eps
 READ = {
@@ -285,6 +285,19 @@ def test_shapes_and_dtypes_come_back(framework, shape, dtype):
     assert g.dtype == dtype
     if A.size:
         assert np.allclose(g, np.broadcast_to(np.eye(shape[-1]), shape), atol=100 * np.finfo(real).eps)
+
+
+def test_nan_goes_in_and_out_where_it_is_asked_for(framework):
+    """With degenerate="nan" nothing is refused: a broken matrix gives NaN, and the others of its batch are right."""
+    A = np.stack([np.diag([1.0, 2.0, 4.0]), np.diag([1.0, np.nan, 4.0]), np.diag([np.inf, 2.0, 4.0])])
+    w, V = (framework.numpy(x) for x in framework.eg.eigh(framework.array(A), degenerate="nan"))
+    assert np.isnan(w).all(-1).tolist() == [False, True, True]
+    assert np.isnan(V).reshape(3, -1).all(-1).tolist() == [False, True, True]
+    assert np.allclose(w[0], [1, 2, 4], rtol=1e-15)
+    g = framework.gradient_values(lambda w: w * 0 + 1, A, degenerate="nan")
+    assert np.allclose(g[0], np.eye(3), atol=1e-15)
+    with pytest.raises(NotFiniteError, match=r"matrix \(1,\)"):
+        framework.eg.eigh(framework.array(A))
 
 
 def test_a_batch_is_its_matrices(framework):

@@ -33,6 +33,7 @@ def test_lists_and_integers():
         (np.ones((2, 2), dtype=bool), DtypeError, "bool"),
         (np.ones((2, 2), dtype=np.float16), DtypeError, "float16"),
         (np.ones((2, 2), dtype=object), DtypeError, "object"),
+        (np.ma.masked_array(np.eye(2), np.eye(2) > 0), DtypeError, "masked"),
         (object(), FrameworkError, "no array of a framework"),
         ("text", FrameworkError, "no array of a framework"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), NotFiniteError, r"Entry \(0, 1\)"),
@@ -46,6 +47,8 @@ def test_bad_arguments(function, argument, error, match):
 
 
 def test_bad_options():
+    with pytest.raises(TypeError, match="by position"):
+        eigengrad.eigh(a=A)
     with pytest.raises(OptionError, match="'L' or 'U'"):
         eigengrad.eigh(A, "lower")
     with pytest.raises(OptionError, match="'raise', 'nan', 'projector'"):

@@ -69,6 +69,8 @@ def _array(a: Any) -> Any:
             f"eigengrad.numpy takes NumPy arrays and lists of numbers; this is a {type(a).__module__}."
             f"{type(a).__qualname__}. Call the function of its own framework."
         )
+    if isinstance(a, np.ma.MaskedArray):
+        raise DtypeError("This array is masked, and a matrix with missing entries has no eigenvalues. Fill it first.")
     try:
         x = np.asarray(a)
     except ValueError as error:

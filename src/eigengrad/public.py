@@ -65,7 +65,9 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
     """The public function that finds the framework by the type of its first argument."""
 
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
-        own = getattr(adapter_for(*args[:1]), body.__name__)
+        if not args:
+            raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
+        own = getattr(adapter_for(args[0]), body.__name__)
         return own(*args, **kwargs)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)

@@ -100,11 +100,13 @@ def _settle_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def _blocks(xp: Any, x: Any, how: Any) -> Any:
     (A,) = x
-    w, V = xp.eigensolver(A)
-    w = merge(xp, w)
+    # A solver may stop at NaN or return numbers all the same; and others of the batch must not suffer.
+    broken = xp.max(xp.max(xp.where(xp.isfinite(A), 0.0, 1.0), -1), -1)[..., None] > 0.0
+    w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
+    w, V = merge(xp, xp.where(broken, float("nan"), w)), xp.where(broken[..., None], float("nan"), V)
     same = same_cluster(xp, w)
     V = generic_phases(xp, w, V)
-    if clustered(xp, w, same):
+    if clustered(xp, w, same, how):
         V = V @ xp.cast(generic_reflection(xp, w, same), V)
     W = xp.embed(xp.cast(w, V))
     return w, W, V, 1.0 * W
@@ -125,7 +127,7 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
     G = diagonal + inside(xp, hermitian(xp, gW), same)
     X, Y = V, gV
-    if clustered(xp, w, same):
+    if clustered(xp, w, same, how):
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
     (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w), how)

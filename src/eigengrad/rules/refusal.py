@@ -41,9 +41,9 @@ def distinct(xp: Any, w: Any, same: Any) -> Any:
     return same & (xp.embed(xp.ones_like(w)) == 0.0)
 
 
-def clustered(xp: Any, w: Any, same: Any) -> bool:
-    """Whether any eigenvalue is repeated, as far as can be known."""
-    return xp.any(distinct(xp, w, same)) is not False
+def clustered(xp: Any, w: Any, same: Any, how: Any) -> bool:
+    """Whether any eigenvalue may be repeated: True where values cannot be read, or are not to be."""
+    return how.degenerate == "nan" or xp.any(distinct(xp, w, same)) is not False
 
 
 def refuse(xp: Any, bad: Any, X: Any, how: Any, error: Any) -> Any:
@@ -100,7 +100,7 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
     The product of absolute values, entry by entry, is the size of which rounding may be left.
     """
     outside = xp.where(same, 0.0, Q)
-    if clustered(xp, w, same):
+    if clustered(xp, w, same, how):
         size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
         size = size + xp.swapaxes(size, -1, -2)
     elif xp.iscomplex(Q):
