@@ -16,7 +16,7 @@ import numpy as np
 
 import eigengrad.numpy as eg
 from eigengrad.duals import Dual
-from eigengrad.numpy import _xp as xp
+from eigengrad.namespace import xp
 from eigengrad.reading import READINGS
 
 EPS = np.finfo(float).eps

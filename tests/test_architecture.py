@@ -26,6 +26,7 @@ FLOORS = {
     "duals": 1,
     "rules": 2,
     "public": 3,
+    "namespace": 3,
     **dict.fromkeys(ADAPTERS, 4),
     "auditing": 5,
     "cli": 6,

@@ -6,6 +6,7 @@ A module imports only from lower floors:
     5  auditing/      which function has this gradient, and is it right? numerical truth, comparison, report
     4  numpy · torch · tensorflow      one `attach` each: the rules become functions of a framework
     3  public         the public functions, written once
+       namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
     1  reading · conventions · clusters · frameworks · duals
                       how an array stands for a matrix · which eigenvalues are equal · whose an array is · forward

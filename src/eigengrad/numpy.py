@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from . import public
-from .duals import Dual, concatenate, constant, linear, tangent, value, where
-from .errors import ConvergenceError, DtypeError, FrameworkError, OptionError, ShapeError
+from .duals import Dual, tangent, value
+from .errors import DtypeError, OptionError, ShapeError
+from .namespace import attach, namespace
+from .namespace import xp as _xp
 from .public import EighResult, bind
-from .reading import READINGS
 from .rules import Rule
-from .rules.registry import RULES
 
 __all__ = [
     "EighResult",
@@ -39,115 +39,6 @@ __all__ = [
     "vjp",
 ]
 
-
-# -- the namespace ----------------------------------------------------------------------------------------------------
-
-
-def _embed(w: Any) -> Any:
-    return w[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
-
-
-def _cast(x: Any, like: Any) -> Any:
-    return x.astype(like.dtype, copy=False)
-
-
-def _eigensolver(H: Any) -> tuple[Any, Any]:
-    try:
-        return tuple(np.linalg.eigh(H))  # type: ignore[return-value]
-    except np.linalg.LinAlgError as error:
-        raise ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.") from error
-
-
-_KINDS = ("float32", "float64", "complex64", "complex128")
-
-
-def _array(a: Any) -> Any:
-    if isinstance(a, Dual):
-        return a
-    if not isinstance(a, np.ndarray | np.generic | list | tuple | int | float | complex):
-        raise FrameworkError(
-            f"eigengrad.numpy takes NumPy arrays and lists of numbers; this is a {type(a).__module__}."
-            f"{type(a).__qualname__}. Call the function of its own framework."
-        )
-    if isinstance(a, np.ma.MaskedArray):
-        raise DtypeError("This array is masked, and a matrix with missing entries has no eigenvalues. Fill it first.")
-    try:
-        x = np.asarray(a)
-    except ValueError as error:
-        raise ShapeError(f"The rows of this list do not make an array: {error}.") from error
-    if x.dtype.kind in "iu":
-        return x.astype(np.float64)
-    if x.dtype.name not in _KINDS:
-        raise DtypeError(
-            f"The dtype is {x.dtype}; it must be {', '.join(_KINDS)}, or integer. Convert it first.", dtype=x.dtype
-        )
-    return x
-
-
-def _namespace(attach: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespace:
-    xp = SimpleNamespace(
-        conj=linear(np.conj),
-        real=linear(np.real),
-        swapaxes=linear(np.swapaxes),
-        sum=linear(np.sum),
-        tril=linear(np.tril),
-        reshape=linear(np.reshape),
-        take=linear(lambda x, i: x[..., i]),
-        diagonal=linear(lambda X: np.diagonal(X, axis1=-2, axis2=-1)),
-        embed=linear(_embed),
-        cast=lambda x, like: linear(_cast)(x, value(like)),
-        where=where,
-        concatenate=concatenate,
-        abs=constant(np.abs),
-        max=constant(np.max),
-        cumsum=constant(np.cumsum),
-        sqrt=constant(np.sqrt),
-        sin=constant(np.sin),
-        cos=constant(np.cos),
-        floor=constant(np.floor),
-        ones_like=constant(np.ones_like),
-        isfinite=constant(np.isfinite),
-        iscomplex=constant(np.iscomplexobj),
-        eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
-        constant=lambda c, like: np.asarray(c, dtype=like.dtype),
-        stop=value,
-        any=lambda x: bool(np.any(x)),
-        numpy=constant(np.asarray),
-        array=_array,
-        eigensolver=_eigensolver,
-    )
-    for rule in RULES:
-        setattr(xp, rule.name, attach(rule, xp))
-    (read,) = [attach(_READ, xp)]
-    xp.read = lambda A, convention: read(A, convention)[0]
-    return xp
-
-
-_READ = Rule(
-    "read",
-    1,
-    lambda xp, x, convention: (READINGS[convention].read(xp, *x),),
-    lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, *dx),),
-    lambda xp, x, out, gout, convention: (READINGS[convention].pull(xp, *gout),),
-    linear=(0,),
-)
-
-
-def _attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
-    """A rule as a function of arrays or dual numbers."""
-
-    def function(*args: Any) -> tuple[Any, ...]:
-        *x, how = args
-        if not any(isinstance(v, Dual) for v in x):
-            return tuple(rule.primal(xp, x, how))
-        values = [value(v) for v in x]
-        out = function(*values, how)
-        return tuple(map(Dual, out, rule.jvp(xp, values, out, [tangent(v) for v in x], how)))
-
-    return function
-
-
-_xp = _namespace(_attach)
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
@@ -207,7 +98,7 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
     tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
 
     def record(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
-        run = _attach(rule, _xp)
+        run = attach(rule, _xp)
 
         def function(*args: Any) -> tuple[Any, ...]:
             *x, how = args
@@ -217,7 +108,7 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
 
         return function
 
-    result = _body(function)(_namespace(record), a, *args, **kwargs)
+    result = _body(function)(namespace(record), a, *args, **kwargs)
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)
@@ -268,7 +159,7 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    return _vjp(function, _array(a), *args, **kwargs)
+    return _vjp(function, _xp.array(a), *args, **kwargs)
 
 
 def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -300,7 +191,7 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[A
     >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
     array([3., 5.])
     """
-    a = _array(a)
+    a = _xp.array(a)
     return _split(_body(function)(_xp, Dual(a, _like("tangent", da, a)), *args, **kwargs))
 
 
@@ -340,7 +231,7 @@ def hvp(
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
-    a = _array(a)
+    a = _xp.array(a)
     result, pullback = _vjp(function, Dual(a, _like("tangent", da, a)), *args, **kwargs)
     if not isinstance(result, tuple):
         return _split(pullback(_pair(result, cotangent, dcotangent)))  # type: ignore[return-value]

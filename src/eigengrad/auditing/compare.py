@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import frameworks
-from .. import numpy as over_numpy
 from ..clusters import agreement, same_cluster, tolerance
 from ..conventions import convert, detect
 from ..errors import OptionError
+from ..namespace import xp as _xp
 from ..reading import READINGS
 from .probe import by_entries
 
-_xp: SimpleNamespace = over_numpy._xp
 SQUARE = tuple(name for name, reading in READINGS.items() if not reading.packed)
 
 #: What two frameworks returned when the question was asked; neither can be installed with today's Python.

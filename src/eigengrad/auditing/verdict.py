@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..clusters import agreement
-from ..numpy import _xp
+from ..namespace import xp as _xp
 from .compare import Comparison, Finding
 
 ENTRIES = {

@@ -1,0 +1,122 @@
+"""The namespace of rules over NumPy arrays and dual numbers, and what makes a rule a function of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .duals import Dual, concatenate, constant, linear, tangent, value, where
+from .errors import ConvergenceError, DtypeError, FrameworkError, ShapeError
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+
+def _embed(w: Any) -> Any:
+    return w[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
+
+
+def _cast(x: Any, like: Any) -> Any:
+    return x.astype(like.dtype, copy=False)
+
+
+def _eigensolver(H: Any) -> tuple[Any, Any]:
+    try:
+        return tuple(np.linalg.eigh(H))  # type: ignore[return-value]
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.") from error
+
+
+_KINDS = ("float32", "float64", "complex64", "complex128")
+
+
+def _array(a: Any) -> Any:
+    if isinstance(a, Dual):
+        return a
+    if not isinstance(a, np.ndarray | np.generic | list | tuple | int | float | complex):
+        raise FrameworkError(
+            f"eigengrad.numpy takes NumPy arrays and lists of numbers; this is a {type(a).__module__}."
+            f"{type(a).__qualname__}. Call the function of its own framework."
+        )
+    if isinstance(a, np.ma.MaskedArray):
+        raise DtypeError("This array is masked, and a matrix with missing entries has no eigenvalues. Fill it first.")
+    try:
+        x = np.asarray(a)
+    except ValueError as error:
+        raise ShapeError(f"The rows of this list do not make an array: {error}.") from error
+    if x.dtype.kind in "iu":
+        return x.astype(np.float64)
+    if x.dtype.name not in _KINDS:
+        raise DtypeError(
+            f"The dtype is {x.dtype}; it must be {', '.join(_KINDS)}, or integer. Convert it first.", dtype=x.dtype
+        )
+    return x
+
+
+def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespace:
+    xp = SimpleNamespace(
+        conj=linear(np.conj),
+        real=linear(np.real),
+        swapaxes=linear(np.swapaxes),
+        sum=linear(np.sum),
+        tril=linear(np.tril),
+        reshape=linear(np.reshape),
+        take=linear(lambda x, i: x[..., i]),
+        diagonal=linear(lambda X: np.diagonal(X, axis1=-2, axis2=-1)),
+        embed=linear(_embed),
+        cast=lambda x, like: linear(_cast)(x, value(like)),
+        where=where,
+        concatenate=concatenate,
+        abs=constant(np.abs),
+        max=constant(np.max),
+        cumsum=constant(np.cumsum),
+        sqrt=constant(np.sqrt),
+        sin=constant(np.sin),
+        cos=constant(np.cos),
+        floor=constant(np.floor),
+        ones_like=constant(np.ones_like),
+        isfinite=constant(np.isfinite),
+        iscomplex=constant(np.iscomplexobj),
+        eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
+        constant=lambda c, like: np.asarray(c, dtype=like.dtype),
+        stop=value,
+        any=lambda x: bool(np.any(x)),
+        numpy=constant(np.asarray),
+        array=_array,
+        eigensolver=_eigensolver,
+    )
+    for rule in RULES:
+        setattr(xp, rule.name, make(rule, xp))
+    (read,) = [make(_READ, xp)]
+    xp.read = lambda A, convention: read(A, convention)[0]
+    return xp
+
+
+_READ = Rule(
+    "read",
+    1,
+    lambda xp, x, convention: (READINGS[convention].read(xp, *x),),
+    lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, *dx),),
+    lambda xp, x, out, gout, convention: (READINGS[convention].pull(xp, *gout),),
+    linear=(0,),
+)
+
+
+def attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
+    """A rule as a function of arrays or dual numbers."""
+
+    def function(*args: Any) -> tuple[Any, ...]:
+        *x, how = args
+        if not any(isinstance(v, Dual) for v in x):
+            return tuple(rule.primal(xp, x, how))
+        values = [value(v) for v in x]
+        out = function(*values, how)
+        return tuple(map(Dual, out, rule.jvp(xp, values, out, [tangent(v) for v in x], how)))
+
+    return function
+
+
+xp = namespace(attach)
