@@ -137,3 +137,27 @@ def test_nothing_is_changed_in_place():
 def test_float32_answers_in_float32():
     w, pullback = eigengrad.numpy.vjp(eigengrad.eigvalsh, A.astype(np.float32))
     assert w.dtype == pullback(np.array([1.0, 0.0, 0.0])).dtype == np.float32
+
+
+def test_eigvalsh_keeps_every_digit_of_the_solver():
+    """log det of a graded covariance, whose smallest eigenvalues are equal to within rounding of the largest."""
+    Q = np.linalg.qr(np.random.default_rng(5).standard_normal((20, 20)))[0]
+    A = (Q * np.logspace(-15, 0, 20)) @ Q.T
+    A = (A + A.T) / 2
+    assert np.array_equal(eigengrad.eigvalsh(A), np.linalg.eigh(A).eigenvalues)
+
+
+def test_cotangents_of_hvp_are_checked():
+    with pytest.raises(ShapeError, match="tuple of 2"):
+        eigengrad.numpy.hvp(eigengrad.eigh, A, A, np.ones(3))
+    gradient, derivative = eigengrad.numpy.hvp(eigengrad.eigh, A, A, None)
+    assert not gradient.any()
+    assert not derivative.any()
+
+
+def test_conventions_take_lists_and_integers():
+    assert np.allclose(eigengrad.svec([[1, 2], [2, 3]]), [1, 2 * 2**0.5, 3])
+    assert np.allclose(eigengrad.unsvec(np.array([1, 2, 3])), [[1, 2**0.5], [2**0.5, 3]])
+    assert np.allclose(eigengrad.convert(np.array([[1, 2], [2, 3]]), "symmetric", "lower"), [[1, 0], [4, 3]])
+    with pytest.raises(DtypeError):
+        eigengrad.vech(np.array([["a"]]))

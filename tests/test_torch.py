@@ -9,7 +9,7 @@ import truth
 from harness import harness
 
 import eigengrad
-from eigengrad.errors import DegenerateError, DtypeError, FrameworkError
+from eigengrad.errors import DegenerateError, DtypeError, FrameworkError, NotFiniteError
 
 UPLOS = pytest.mark.parametrize("UPLO", [None, "L", "U"], ids=["symmetric", "lower", "upper"])
 
@@ -134,3 +134,27 @@ def test_under_vmap_what_is_refused_is_nan(torch):
     a = torch.stack([torch.diag(torch.tensor([1.0, 1.0, 2.0])), torch.diag(torch.tensor([1.0, 2.0, 3.0]))])
     g = torch.func.vmap(torch.func.grad(lambda a: (eigengrad.torch.eigh(a).eigenvectors[0, 0]) ** 2))(a)
     assert torch.isnan(g).flatten(1).all(1).tolist() == [True, False]
+
+
+def test_what_is_refused_says_so_inside_transformations(torch):
+    """Values can be read under grad; the error must be ours."""
+    eye, func = torch.eye(3, dtype=torch.float64), torch.func
+    with pytest.raises(DegenerateError, match="weights"):
+        func.grad(lambda a: eigengrad.torch.eigh(a).eigenvalues[0])(eye)
+    with pytest.raises(DegenerateError, match="weights"):
+        func.grad(lambda a: eigengrad.torch.eigvalsh(a, degenerate="raise")[0])(eye)
+    with pytest.raises(NotFiniteError):
+        func.grad(lambda a: eigengrad.torch.eigh(a).eigenvalues.sum())(eye * float("nan"))
+    g = func.grad(lambda a: eigengrad.torch.convert(a + a.mT, "symmetric", "lower").sum())(eye)
+    assert torch.equal(g, 2 * torch.ones(3, 3, dtype=torch.float64))
+
+
+def test_second_derivatives_that_share_a_decomposition_do_not_hide_each_other(torch):
+    """Gradient matching: the difference of two gradients through one call."""
+    a = torch.eye(3, dtype=torch.float64, requires_grad=True)
+    E = torch.tensor([[0.3, 1.0, 0.0], [1.0, -0.2, 0.5], [0.0, 0.5, 1.0]], dtype=torch.float64)
+    w = eigengrad.torch.eigvalsh(a)
+    (g1,) = torch.autograd.grad((w**3).sum(), a, create_graph=True)
+    (g2,) = torch.autograd.grad((w**2).sum(), a, create_graph=True)
+    with pytest.raises(DegenerateError, match="second derivative"):
+        torch.autograd.grad((E * (g1 - g2)).sum(), a)

@@ -7,6 +7,7 @@ loss; 2 bad input or usage; 3 not explained; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import tempfile
@@ -39,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "matrix", nargs="?", help="a square matrix: .npy .npz .csv .txt .mtx, or - for standard input (up to order 256)"
     )
-    compare.add_argument("--index", type=int, default=0, metavar="I", help="which eigenvalue, ascending from 0")
+    compare.add_argument(
+        "--index", type=int, default=0, metavar="I", help="which eigenvalue, ascending from 0; -1 is the last"
+    )
     compare.add_argument("--key", metavar="NAME", help="which array of an .npz file")
     compare.add_argument(
         "--frameworks",
@@ -57,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # TensorFlow writes to standard error while it is imported; as a program, not a library, we may ask it not to.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without λ gets a question mark, not a traceback
+            stream.reconfigure(errors="replace")
     top = parser()
     options = top.parse_args(arguments)
     if options.command is None:
@@ -73,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"eigengrad: The report cannot be written: {error.strerror or error}.", file=sys.stderr)
+        return 2
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -85,6 +95,8 @@ def _compare(options: argparse.Namespace) -> int:
         picture.available()
     for target in (options.json, options.plot):
         _writable(target)
+    if options.json is not None and options.json == options.plot:
+        raise InputError(f"--json and --plot both name {options.json}; give them different files.")
     if options.matrix is None:
         if options.key is not None:
             raise InputError("--key names an array in an .npz file; no file was given.")
@@ -122,6 +134,8 @@ def _writable(target: str | None) -> None:
     """Before the work, not after it: whether a file can be written there."""
     if target is None:
         return
+    if not target:
+        raise InputError("--json and --plot need the name of a file; an empty one was given.")
     path = Path(target)
     if path.is_dir():
         raise InputError(f"{target} is a folder; name a file to write.")

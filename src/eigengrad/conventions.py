@@ -77,6 +77,7 @@ def convert(xp: Any, g: Any, /, from_: str, to: str) -> Any:
            [1., 2.]])
     """
     (conjugated, source), (conjugate, target) = _parts(from_), _parts(to)
+    g = xp.array(g)
     _check_shape(source, g)
     if conjugated:
         g = xp.conj(g)
@@ -126,6 +127,8 @@ def detect(xp: Any, g: Any, /, truth: Any = None) -> Detection:
     >>> eg.detect(np.array([[1.0, 0.0], [1.0, 2.0]])).convention
     'lower'
     """
+    g = xp.array(g)
+    truth = None if truth is None else xp.array(truth)
     if len(g.shape) not in (1, 2):
         raise ShapeError(f"detect takes one gradient; this array has shape {tuple(g.shape)}.", shape=g.shape)
     packed = len(g.shape) == 1
@@ -177,6 +180,7 @@ def vech(xp: Any, a: Any, /) -> Any:
     >>> eg.vech(np.array([[1.0, 2.0], [2.0, 3.0]]))
     array([1., 2., 3.])
     """
+    a = xp.array(a)
     _check_shape("symmetric", a)
     return reading.vech(xp, a)
 
@@ -208,6 +212,7 @@ def unvech(xp: Any, x: Any, /) -> Any:
     array([[1., 2.],
            [2., 3.]])
     """
+    x = xp.array(x)
     _check_shape("vech", x)
     return reading.read_vech(xp, x)
 
@@ -238,6 +243,7 @@ def svec(xp: Any, a: Any, /) -> Any:
     >>> np.round(eg.svec(np.array([[1.0, 2.0], [2.0, 3.0]])), 6)
     array([1.      , 2.828427, 3.      ])
     """
+    a = xp.array(a)
     _check_shape("symmetric", a)
     return reading.svec(xp, a)
 
@@ -269,5 +275,6 @@ def unsvec(xp: Any, x: Any, /) -> Any:
     array([[1., 0.],
            [0., 3.]])
     """
+    x = xp.array(x)
     _check_shape("svec", x)
     return reading.read_svec(xp, x)

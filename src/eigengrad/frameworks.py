@@ -38,27 +38,19 @@ def adapter(name: str) -> Any:
     return import_module(f"{__package__}.{FRAMEWORKS[name].adapter}")
 
 
-def adapter_for(*arrays: Any) -> Any:
-    """The adapter for the arguments of a call, all of one framework."""
-    found: dict[str, type] = {}
-    for array in arrays:
-        name = framework_of(type(array))
-        if name is None:
-            raise FrameworkError(
-                f"A {type(array).__module__}.{type(array).__qualname__} is no array of a framework that eigengrad "
-                f"knows: {', '.join(f.title for f in FRAMEWORKS.values())}."
-            )
-        if name == "numpy" and isinstance(array, list | tuple):
-            inner = {framework_of(type(x)) for x in array} - {"numpy", None}
-            if inner:
-                raise FrameworkError(f"This is a list of arrays of {inner.pop()}; stack them into one array first.")
-        found.setdefault(name, type(array))
-    if len(found) > 1:
+def adapter_for(array: Any) -> Any:
+    """The adapter for an argument."""
+    name = framework_of(type(array))
+    if name is None:
         raise FrameworkError(
-            f"The arguments mix frameworks: {' and '.join(sorted(found))}. No derivative passes from one to the other; "
-            "convert them to one framework first."
+            f"A {type(array).__module__}.{type(array).__qualname__} is no array of a framework that eigengrad knows: "
+            f"{', '.join(f.title for f in FRAMEWORKS.values())}."
         )
-    return adapter(next(iter(found)))
+    if isinstance(array, list | tuple):
+        inner = {framework_of(type(x)) for x in array} - {"numpy", None}
+        if inner:
+            raise FrameworkError(f"This is a list of arrays of {inner.pop()}; stack them into one array first.")
+    return adapter(name)
 
 
 def version(name: str) -> str | None:

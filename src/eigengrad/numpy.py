@@ -112,10 +112,7 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)
-        given = cotangent if isinstance(result, tuple) else (cotangent,)
-        if not isinstance(given, tuple | list) or len(given) != len(outputs):
-            raise ShapeError(f"The result has {len(outputs)} arrays, so the cotangent is a tuple of {len(outputs)}.")
-        total = {id(out): _like("cotangent", g, out) for out, g in zip(outputs, given, strict=True)}
+        total = {id(out): _like("cotangent", g, out) for out, g in zip(outputs, _tuple(cotangent, result), strict=True)}
         for rule, x, out, how in reversed(tape):
             gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
             for operand, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
@@ -140,7 +137,8 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     Returns
     -------
     (result, pullback). pullback takes what the result looks like, an array or a tuple of two (None stands for zeros),
-    and returns an array of the shape and dtype of `a`, in the unit of the loss over that of `a`. It is linear, and at
+    and returns an array of the shape of `a` and
+    the dtype it is computed in, in the unit of the loss over that of `a`. It is linear, and at
     repeated eigenvalues right or refused, as the function says.
 
     Raises
@@ -233,11 +231,20 @@ def hvp(
     """
     a = _xp.array(a)
     result, pullback = _vjp(function, Dual(a, _like("tangent", da, a)), *args, **kwargs)
+    outputs = result if isinstance(result, tuple) else (result,)
+    pairs = tuple(map(_pair, outputs, _tuple(cotangent, result), _tuple(dcotangent, result)))
+    return _split(pullback(pairs if isinstance(result, tuple) else pairs[0]))
+
+
+def _tuple(cotangent: Any, result: Any) -> tuple[Any, ...]:
+    """A cotangent for each array of a result; None is zero for all."""
     if not isinstance(result, tuple):
-        return _split(pullback(_pair(result, cotangent, dcotangent)))  # type: ignore[return-value]
-    none = (None,) * len(result)
-    pairs = zip(result, cotangent, none if dcotangent is None else dcotangent, strict=True)
-    return _split(pullback(tuple(_pair(*pair) for pair in pairs)))  # type: ignore[return-value]
+        return (cotangent,)
+    if cotangent is None:
+        return (None,) * len(result)
+    if not isinstance(cotangent, tuple | list) or len(cotangent) != len(result):
+        raise ShapeError(f"The result has {len(result)} arrays, so the cotangent is a tuple of {len(result)}.")
+    return tuple(cotangent)
 
 
 def _pair(out: Any, g: Any, dg: Any) -> Dual:

@@ -88,7 +88,7 @@ def _square(a: Any) -> None:
     shape = tuple(a.shape)
     if len(shape) < 2:
         raise ShapeError(f"A matrix has two dimensions or more; this array has shape {shape}.", shape=shape)
-    if shape[-1] != shape[-2]:
+    if None not in shape[-2:] and shape[-1] != shape[-2]:
         raise ShapeError(f"The last two dimensions are {shape[-2]} and {shape[-1]}; they must be equal.", shape=shape)
 
 
@@ -143,13 +143,16 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     Returns
     -------
     EighResult(eigenvalues, eigenvectors), ascending and real, shape (..., n), and shape (..., n, n) in the dtype of
-    `a`; eigenvalues in the unit of `a`. Eigenvalues equal to within 16 √n eps max|w| are handed out exactly equal, and
+    `a`; eigenvalues in the unit of `a`. Eigenvalues equal to within 32 eps max|w| are handed out exactly equal, and
     their vectors in a generic basis: `eigh` of the identity does not return the identity.
 
-    Differentiable in `a`, to every order, wherever eigenvalues are single. At repeated eigenvalues the derivative is
-    right where it exists: for losses that weight the equal eigenvalues equally and do not depend on the basis of
-    their vectors. It is refused otherwise, also for V f(w) V^H, whose derivative no rule for `eigh` can know. Second
-    derivatives of functions of repeated eigenvalues themselves are refused unless they are determined.
+    Differentiable in `a`, to every order, wherever eigenvalues are single; where two are close, digits are lost as
+    eps max|w| / gap, in second derivatives as its square. At repeated eigenvalues the derivative is right where it
+    exists: for losses that weight the equal eigenvalues equally and do not depend on the basis of their vectors. It is
+    refused otherwise, also for V f(w) V^H, whose derivative no rule for `eigh` can know. Take w and V from one call:
+    each call is judged alone. Second derivatives of functions of repeated eigenvalues themselves are refused unless
+    they are determined. Forward mode cannot see the loss: in a cluster that the direction takes apart, the tangents of
+    the vectors are NaN, and those of the eigenvalues are right for symmetric losses alone.
 
     Raises
     ------
@@ -192,12 +195,13 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
 
     Returns
     -------
-    array, ascending and real, shape (..., n), in the unit of `a`. Eigenvalues equal to within 16 √n eps max|w| are
-    handed out exactly equal.
+    array, ascending and real, shape (..., n), in the unit of `a`, as the solver returns them; with "raise" and "nan",
+    eigenvalues equal to within 32 eps max|w| are handed out exactly equal.
 
     Differentiable in `a`: a loss that is symmetric in the equal eigenvalues exactly, also where they are repeated; a
-    kink as `degenerate` says. Second derivatives are right for single eigenvalues, whatever others do, and for a sum
-    over a whole cluster; other ones at repeated eigenvalues are refused.
+    kink as `degenerate` says. A loss of vectors too needs both from one call of `eigh`. Second derivatives are right
+    for single eigenvalues, whatever others do, and for a sum over a whole cluster; other ones at repeated eigenvalues
+    are refused. Forward mode cannot see the loss: in a cluster its tangents are right for symmetric losses alone.
 
     Raises
     ------

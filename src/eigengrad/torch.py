@@ -7,6 +7,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
@@ -57,6 +58,14 @@ def _any(bad: torch.Tensor) -> bool | None:
         return None
 
 
+def _numpy(x: torch.Tensor) -> Any:
+    """Also of what a transformation of torch.func has wrapped, where it can be read."""
+    x = x.detach().resolve_conj().resolve_neg()
+    if functorch.is_functorch_wrapped_tensor(x):  # has no storage to share, and unwrapped is wrapped again
+        return np.array(x.tolist()).reshape(x.shape)
+    return x.cpu().numpy()
+
+
 _xp = SimpleNamespace(
     abs=torch.abs,
     conj=torch.conj,
@@ -84,7 +93,7 @@ _xp = SimpleNamespace(
     stop=torch.Tensor.detach,
     eps=lambda x: torch.finfo(x.dtype).eps,
     any=_any,
-    numpy=lambda x: x.detach().resolve_conj().resolve_neg().cpu().numpy(),
+    numpy=_numpy,
     array=_array,
     eigensolver=_eigensolver,
 )

@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import frameworks
-from ..clusters import agreement, same_cluster, tolerance
-from ..conventions import convert, detect
+from ..clusters import agreement, same_cluster
+from ..conventions import CONJUGATE, convert
 from ..errors import OptionError
 from ..namespace import xp as _xp
 from ..reading import READINGS
 from .probe import by_entries
 
 SQUARE = tuple(name for name, reading in READINGS.items() if not reading.packed)
+FORMS = (*SQUARE, *(CONJUGATE + name for name in SQUARE))
 
 #: What two frameworks returned when the question was asked; neither can be installed with today's Python.
 HISTORICAL = (
@@ -56,12 +57,13 @@ class Finding:
     version: str | None
     eigenvalue: float
     gradient: NDArray[Any]
-    convention: str | None  # of the gradient
-    reads: str | None  # the entries that the function reads, from differences
+    convention: str | None  # of the gradient; "any" where it has no entry off the diagonal
+    reads: str | None  # the entries that the function reads, from differences; "any" likewise
     by_entries: float
     along_symmetric: float
     after_converting: float
-    uncertainty: float
+    uncertainty: float  # of the differences
+    resolution: float  # what can be told from 0 here
     probed: int
 
 
@@ -83,7 +85,7 @@ class Comparison:
     matrix: NDArray[Any]
     index: int
     eigenvalues: NDArray[Any]
-    cluster: tuple[int, int]
+    repeated: dict[str, tuple[int, int]]  # readings in which the eigenvalue is one of several equal ones
     asymmetry: float
     findings: list[Finding] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
@@ -178,17 +180,23 @@ def compare(a: NDArray[Any], index: int = 0, names: Iterable[str] | None = None,
     """Measure every subject."""
     n = a.shape[0]
     if not -n <= index < n:
-        raise OptionError(f"There is no eigenvalue {index}: a matrix of order {n} has 0 to {n - 1}.", index=index)
+        raise OptionError(
+            f"There is no eigenvalue {index}: a matrix of order {n} has 0 to {n - 1}, or -{n} to -1 from the end.",
+            index=index,
+        )
     index %= n
-    w = np.linalg.eigvalsh(READINGS["symmetric"].read(_xp, a))
-    cluster = np.flatnonzero(same_cluster(_xp, w)[index])
+    spectra = {name: np.linalg.eigvalsh(READINGS[name].read(_xp, a)) for name in SQUARE}
+    clusters = {name: np.flatnonzero(same_cluster(_xp, w)[index]) for name, w in spectra.items()}
+    repeated = {name: (int(c[0]), int(c[-1]) + 1) for name, c in clusters.items() if len(c) > 1}
     size = float(np.max(np.abs(a)))
     asymmetry = float(np.max(np.abs(a - a.conj().T))) / (size or 1.0)
-    found = Comparison(source, a, index, w, (int(cluster[0]), int(cluster[-1]) + 1), asymmetry)
-    apart = np.abs(np.delete(w, np.arange(*found.cluster)) - w[index])
-    distance = float(np.min(apart, initial=np.inf))
+    found = Comparison(source, a, index, spectra["symmetric"], repeated, asymmetry)
+    # How far any of the functions stays as it is: to the next eigenvalue that is another one.
+    distance = min(
+        np.min(np.abs(np.delete(w, clusters[name]) - w[index]), initial=np.inf) for name, w in spectra.items()
+    )
     if not np.isfinite(distance):
-        distance = max(float(np.max(np.abs(w))), float(tolerance(_xp, w)[0])) or 1.0
+        distance = size or 1.0
     for subject in subjects(a, index, frameworks.FRAMEWORKS if names is None else names, found.missing):
         found.findings.append(_measure(subject, a, index, distance))
     return found
@@ -199,17 +207,18 @@ def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> 
     probe = by_entries(subject.values, a, distance)
     truths = {name: analytic(a, index, name) for name in SQUARE}
     size = max(float(np.max(np.abs(G))) for G in truths.values())
-    enough = agreement(_xp, a)
+    condition = float(np.max(np.abs(a))) / distance
+    resolution = max(10 * probe.uncertainty / size, agreement(_xp, a), 100 * _xp.eps(a) * condition)
 
     def apart(x: NDArray[Any], y: NDArray[Any]) -> float:
+        """NaN, which fits nothing, where something is not finite."""
         return float(np.max(np.abs(x - y)[probe.probed])) / size
 
     left = {name: apart(probe.gradient, READINGS[name].pull(_xp, truths[name])) for name in SQUARE}
-    reads = min(SQUARE, key=lambda name: left[name])
-    truth = truths[reads]
-    convention = detect(_xp, gradient, truth).convention if np.all(np.isfinite(gradient)) else None
-    converted = np.inf if convention is None else _size(convert(_xp, gradient, convention, "symmetric") - truth) / size
-    half = 0.5 * (probe.gradient + probe.gradient.conj().T)
+    truth = truths[min(SQUARE, key=lambda name: left[name])]
+    forms = {name: apart(gradient, convert(_xp, truth, "symmetric", name)) for name in FORMS}
+    convention = _fitting(forms, resolution)
+    converted = forms.get("symmetric" if convention == "any" else convention or "", np.inf)
     return Finding(
         subject.title,
         subject.function,
@@ -219,14 +228,23 @@ def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> 
         float(np.asarray(subject.values(a[None]))[0]),
         gradient,
         convention,
-        reads if left[reads] <= enough else None,
+        _fitting(left, resolution),
         apart(gradient, probe.gradient),
-        apart(0.5 * (gradient + gradient.conj().T), half),
+        apart(_hermitian(gradient), _hermitian(probe.gradient)),
         converted,
         probe.uncertainty / size,
+        resolution,
         int(np.count_nonzero(probe.probed)),
     )
 
 
-def _size(x: NDArray[Any]) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
+def _fitting(left: dict[str, float], resolution: float) -> str | None:
+    """The convention that leaves least, if that is little; "any" where the triangles cannot be told apart."""
+    fits = [name for name, x in left.items() if x <= resolution]
+    if set(SQUARE) <= set(fits):
+        return "any"
+    return min(fits, key=lambda name: left[name]) if fits else None
+
+
+def _hermitian(x: NDArray[Any]) -> NDArray[Any]:
+    return 0.5 * (x + x.conj().T)

@@ -27,6 +27,8 @@ def load(name: str, key: str | None = None) -> NDArray[Any]:
         x = _parse(data, suffix, key)
     except InputError as error:
         raise InputError(f"{_label(name)} {error}") from None
+    except MemoryError:
+        raise InputError(f"{_label(name)} says that it holds more than there is memory for.") from None
     except (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, SyntaxError, UnicodeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{_label(name)} holds no matrix that can be read as {suffix}: {reason}.") from error

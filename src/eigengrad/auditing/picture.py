@@ -65,7 +65,7 @@ def picture(comparison: Comparison) -> bytes:
         bar.set_label("∂λ/∂Aᵢⱼ" + (", real part" if complex_ else ""), fontsize=9)
     figure.suptitle(
         f"Gradients of eigenvalue {comparison.index} of {comparison.source}: different functions, not different truths"
-        if all(f.along_symmetric < 1e-6 for f in findings)
+        if all(f.along_symmetric <= f.resolution for f in findings) and not comparison.repeated
         else f"Gradients of eigenvalue {comparison.index} of {comparison.source}",
         fontsize=11,
     )

@@ -146,7 +146,12 @@ def text(comparison: Comparison, verdict: Verdict, color: bool = False) -> str:
     return "\n".join(out) + "\n"
 
 
-CAPTIONS = {"symmetric": "symmetric", "lower": "lower, doubled", "upper": "upper, doubled"}
+CAPTIONS = {
+    "symmetric": "symmetric",
+    "lower": "lower, doubled",
+    "upper": "upper, doubled",
+    "any": "of any convention",
+}
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
@@ -177,7 +182,7 @@ def document(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
         "matrix": _plain(comparison.matrix),
         "index": comparison.index,
         "eigenvalues": _plain(comparison.eigenvalues),
-        "cluster": list(comparison.cluster),
+        "repeated": {name: list(cluster) for name, cluster in comparison.repeated.items()},
         "asymmetry": comparison.asymmetry,
         "findings": [{k: _plain(v) for k, v in vars(f).items()} for f in comparison.findings],
         "missing": [vars(m) for m in comparison.missing],

@@ -8,15 +8,18 @@ import numpy as np
 
 from ..clusters import agreement
 from ..namespace import xp as _xp
-from .compare import Comparison, Finding
+from .compare import Comparison
 
 ENTRIES = {
     "symmetric": "both triangles",
     "lower": "the lower triangle",
     "upper": "the upper triangle",
+    "any": "any of them",
 }
 
 
+#: Above this resolution, relative to the largest entry, nothing can be told.
+TELLING = 1e-3
 #: Whether the documentation of a framework's eigh says which entries its gradient treats as free.
 DOCUMENTED = {"PyTorch 2.13": False, "TensorFlow 2.21": False}
 
@@ -36,38 +39,43 @@ def entries(convention: str | None) -> str:
     return ENTRIES[convention.removeprefix("conjugate+")] + conjugated
 
 
-def enough(comparison: Comparison, finding: Finding) -> float:
-    """How far a relative difference may go: what the differences resolve, or what counts as agreement."""
-    return max(10 * finding.uncertainty, agreement(_xp, comparison.matrix))
-
-
 def judge(comparison: Comparison) -> Verdict:
     """The verdict in words."""
-    start, stop = comparison.cluster
-    if stop - start > 1:
-        return _repeated(comparison)
+    if comparison.repeated:
+        return Verdict((*_not_symmetric(comparison), _repeated(comparison)), 1)
+    worst = max(f.resolution for f in comparison.findings)
+    if worst > TELLING:
+        return Verdict((*_not_symmetric(comparison), _close(worst)), 3)
     paragraphs = [*_not_symmetric(comparison), _intended(comparison), _documented(), _wrong(comparison)]
     return Verdict(tuple(paragraphs), _exit_code(comparison))
 
 
 def _exit_code(comparison: Comparison) -> int:
-    if any(not f.along_symmetric <= enough(comparison, f) for f in comparison.findings):
+    if any(not f.along_symmetric <= f.resolution for f in comparison.findings):
         return 1
-    if any(not f.after_converting <= enough(comparison, f) for f in comparison.findings):
+    if any(not f.after_converting <= f.resolution for f in comparison.findings):
         return 3
     return 0
 
 
-def _repeated(comparison: Comparison) -> Verdict:
-    start, stop = comparison.cluster
-    apart = max(float(np.max(np.abs(f.gradient - comparison.findings[0].gradient))) for f in comparison.findings)
-    text = (
-        f"Eigenvalue {comparison.index} is one of {stop - start} equal ones ({start} to {stop - 1}, "
-        f"{comparison.eigenvalues[start]:.6g}). A single one of them has no gradient: it has a kink here. What is "
-        f"shown are elements of its subdifferential, or arbitrary numbers, up to {apart:.2g} apart. Their sum, and "
-        "any symmetric function of them, has a gradient: eigengrad.eigvalsh gives it."
+def _close(worst: float) -> str:
+    return (
+        "This cannot be judged: the eigenvalue is so close to another one that differences and solvers know the "
+        f"gradient to no better than {worst:.1g} of its size. It has one, and its condition, max|A| over the gap, is "
+        "the reason; a sum over both eigenvalues is well conditioned."
     )
-    return Verdict((text,), 1)
+
+
+def _repeated(comparison: Comparison) -> str:
+    name, (start, stop) = next(iter(comparison.repeated.items()))
+    where = "" if len(comparison.repeated) == len(ENTRIES) - 1 else f" of the matrix in {ENTRIES[name]}"
+    apart = max(float(np.max(np.abs(f.gradient - comparison.findings[0].gradient))) for f in comparison.findings)
+    return (
+        f"Eigenvalue {comparison.index}{where} is one of {stop - start} equal ones ({start} to {stop - 1}). A single "
+        "one of them has no gradient: it has a kink here. What is shown are elements of its subdifferential, or "
+        f"arbitrary numbers, up to {apart:.2g} apart. Their sum, and any symmetric function of them, has a gradient: "
+        "eigengrad.eigvalsh gives it."
+    )
 
 
 def _not_symmetric(comparison: Comparison) -> list[str]:
@@ -82,14 +90,21 @@ def _not_symmetric(comparison: Comparison) -> list[str]:
 
 
 def _intended(comparison: Comparison) -> str:
-    kinds = sorted({f.convention for f in comparison.findings if f.convention is not None})
-    worst = max((f.along_symmetric for f in comparison.findings), default=0.0)
+    kinds = sorted({f.convention for f in comparison.findings if f.convention not in (None, "any")})
+    right = [f for f in comparison.findings if f.along_symmetric <= f.resolution]
+    worst = max((f.along_symmetric for f in right), default=0.0)
+    if len(kinds) < 2:
+        return (
+            "Is this intended? Here there is nothing to intend: the gradients found are one matrix. A matrix with "
+            "entries off the diagonal of its gradient shows how the functions differ."
+        )
     named = "; ".join(f"{kind}: the gradient of a function that reads {entries(kind)}" for kind in kinds)
     return (
         f"Is this intended? Yes. {len(kinds)} different matrices are the gradients of {len(kinds)} different functions "
-        f"({named}). The functions agree on symmetric matrices, and along every symmetric direction so do their "
-        f"gradients: the largest error there is {worst:.1g}. They differ in gradient descent: a step along the lower "
-        "or upper one moves the entries off the diagonal twice as far as a step along v vᵀ."
+        f"({named}). The functions agree on symmetric matrices, and along every symmetric direction so do the "
+        f"gradients of {len(right)} out of {len(comparison.findings)}: the largest error there is {worst:.1g}. They "
+        "differ in gradient descent: a step along the lower or upper one moves the entries off the diagonal twice as "
+        "far as a step along v vᵀ."
     )
 
 
@@ -104,9 +119,9 @@ def _documented() -> str:
 
 
 def _wrong(comparison: Comparison) -> str:
-    right = [f for f in comparison.findings if f.by_entries <= enough(comparison, f)]
-    off = [f for f in comparison.findings if f not in right and f.along_symmetric <= enough(comparison, f)]
-    wrong = [f for f in comparison.findings if not f.along_symmetric <= enough(comparison, f)]
+    right = [f for f in comparison.findings if f.by_entries <= f.resolution]
+    off = [f for f in comparison.findings if f not in right and f.along_symmetric <= f.resolution]
+    wrong = [f for f in comparison.findings if not f.along_symmetric <= f.resolution]
     parts = [
         f"Are the gradients wrong? {len(right)} of {len(comparison.findings)} are right, entry by entry, for the "
         f"function that they belong to: the largest error is {max((f.by_entries for f in right), default=0.0):.1g}."

@@ -103,7 +103,9 @@ def _blocks(xp: Any, x: Any, how: Any) -> Any:
     # A solver may stop at NaN or return numbers all the same; and others of the batch must not suffer.
     broken = xp.max(xp.max(xp.where(xp.isfinite(A), 0.0, 1.0), -1), -1)[..., None] > 0.0
     w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
-    w, V = merge(xp, xp.where(broken, float("nan"), w)), xp.where(broken[..., None], float("nan"), V)
+    w, V = xp.where(broken, float("nan"), w), xp.where(broken[..., None], float("nan"), V)
+    if how.degenerate != "subgradient":  # whose weights are not judged, and whose values keep every digit
+        w = merge(xp, w)
     same = same_cluster(xp, w)
     V = generic_phases(xp, w, V)
     if clustered(xp, w, same, how):

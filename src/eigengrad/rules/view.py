@@ -44,7 +44,7 @@ def _place_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _place_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (_, echo), (gG,) = x, gout
-    return xp.gather(gG, echo, how)[0], xp.stop(gG)
+    return xp.gather(gG, echo, how)[0], _size(xp, gG)
 
 
 def _gather(xp: Any, x: Any, how: Any) -> Any:
@@ -62,7 +62,7 @@ def _gather_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _gather_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (M, echo), (gw,) = x, gout
-    return xp.place(gw, echo, how)[0], xp.stop(M)
+    return xp.place(gw, echo, how)[0], _size(xp, M)
 
 
 def _look(xp: Any, x: Any, how: Any) -> Any:
@@ -81,6 +81,11 @@ def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     return gout[0], 0.0 * x[1]
+
+
+def _size(xp: Any, M: Any) -> Any:
+    """|M|, for `echo`: where two second derivatives share one decomposition, what they tell must not cancel."""
+    return xp.stop(xp.cast(xp.abs(M), M))
 
 
 def _any_row(xp: Any, bad: Any) -> Any:
