@@ -43,20 +43,14 @@ def test_nested_tapes_entry_by_entry(tf, UPLO, complex_):
     def value(a):
         return loss.value(m, *eigengrad.tensorflow.eigh(a, UPLO))
 
-    def first(a):
-        with tf.GradientTape() as tape:
-            tape.watch(a)
-            y = value(a)
-        return tape.gradient(y, a)
-
     def along(a):
-        return tf.reduce_sum(tf.math.real(tf.math.conj(first(a)) * E))
+        return tf.reduce_sum(tf.math.real(tf.math.conj(reverse(tf, value, a)) * E))
 
     a = tf.constant(A)
     with tf.GradientTape() as outer:
         outer.watch(a)
         s = along(a)
-    for function, gradient in ((value, first(a).numpy()), (along, outer.gradient(s, a).numpy())):
+    for function, gradient in ((value, reverse(tf, value, a).numpy()), (along, outer.gradient(s, a).numpy())):
         for D in entries(n, complex_):
             both = [
                 sum(c * float(function(tf.constant(A + k * h * D))) for k, c in ((-2, 1), (-1, -8), (1, 8), (2, -1)))
@@ -79,26 +73,56 @@ def test_inside_a_function_what_is_refused_is_nan(tf):
     assert np.isnan(gradient(a).numpy()).reshape(2, -1).all(1).tolist() == [True, False]
 
 
-def test_inside_a_function_first_and_second_order(tf):
+def reverse(tf, function, a):
+    with tf.GradientTape() as tape:
+        tape.watch(a)
+        y = function(a)
+    return tape.gradient(y, a)
+
+
+def forward(tf, function, a, E):
+    with tf.autodiff.ForwardAccumulator(a, E) as accumulator:
+        y = function(a)
+    return accumulator.jvp(y)
+
+
+@pytest.mark.parametrize("traced", ["nothing", "the loss", "its gradient", "all"])
+@pytest.mark.parametrize("shape", [(5, 5), (None, None)], ids=["known", "unknown"])
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_two_tapes_around_and_inside_functions(tf, complex_, shape, traced):
+    """While other eigenvalues coincide; each part of the computation traced, and the rest not."""
     rng = np.random.default_rng(4)
-    H = truth.with_spectrum([1, 1, 1, 2, 3], rng)
-    loss = losses.of_columns(4, 5, 5, rng)
-    E = rng.standard_normal((5, 5))
-    E = E + E.T
-    run = tf.function(lambda a, E: _second(tf, loss, a, E))
+    H = truth.with_spectrum([1, 1, 1, 2, 3], rng, complex_)
+    loss = losses.of_columns(4, 5, 5, rng, complex_)
+    E = draw(5, complex_, 5)
+    E = E + E.conj().T
     true = truth.double(truth.along(lambda X: truth.gradient(loss, X), H, truth.exact(E)))
-    found = run(tf.constant(truth.double(H)), tf.constant(E)).numpy()
-    assert np.max(np.abs(found - true)) <= 1e-12 * np.max(np.abs(true))
+    m, a = harness("tensorflow").m, tf.constant(truth.double(H))
+    signature = [tf.TensorSpec(shape, a.dtype)]
+    trace = lambda name, f: tf.function(f, input_signature=signature) if name == traced else f  # noqa: E731
+    value = trace("the loss", lambda a: loss.value(m, *eigengrad.tensorflow.eigh(a)))
+    gradient = trace("its gradient", lambda a: reverse(tf, value, a))
+    along = lambda a: tf.reduce_sum(tf.math.real(tf.math.conj(gradient(a)) * E))  # noqa: E731
+    second = trace("all", lambda a: reverse(tf, along, a))
+    assert np.max(np.abs(second(a).numpy() - true)) <= 1e-12 * np.max(np.abs(true))
 
 
-def _second(tf, loss, a, E):
-    with tf.GradientTape() as outer:
-        outer.watch(a)
-        with tf.GradientTape() as inner:
-            inner.watch(a)
-            y = loss.value(harness("tensorflow").m, *eigengrad.tensorflow.eigh(a))
-        s = tf.reduce_sum(inner.gradient(y, a) * E)
-    return outer.gradient(s, a)
+@pytest.mark.parametrize("traced", [False, True], ids=["eager", "traced"])
+def test_forward_accumulators_at_single_eigenvalues(tf, traced):
+    """Alone, over a tape, under a tape, and over another one."""
+    A, E = draw(4, False, 6), tf.constant(draw(4, False, 7))
+    loss, m = losses.smooth(4, np.random.default_rng(8)), harness("tensorflow").m
+    H, a, D = truth.hermitian(truth.exact(A)), tf.constant(A), truth.hermitian(truth.exact(E.numpy()))
+    g = truth.gradient(loss, H)
+    h = truth.double(truth.along(lambda X: truth.gradient(loss, X), H, D))
+    one, two = float(truth.inner(g, D)), float(np.sum(h * truth.double(D)))
+    trace = tf.function if traced else lambda f: f
+    value = trace(lambda a: loss.value(m, *eigengrad.tensorflow.eigh(a)))
+    slope = trace(lambda a: forward(tf, value, a, E))
+    assert abs(float(slope(a)) - one) <= 1e-12 * abs(one)
+    for second in (forward(tf, trace(lambda a: reverse(tf, value, a)), a, E), reverse(tf, slope, a)):
+        assert np.max(np.abs(second.numpy() - h)) <= 1e-12 * np.max(np.abs(h))
+    assert abs(float(forward(tf, slope, a, E)) - two) <= 1e-12 * max(abs(two), np.max(np.abs(h)))
 
 
 def test_complex_matrices_have_real_eigenvalues(tf):

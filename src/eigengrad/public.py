@@ -37,6 +37,7 @@ R = TypeVar("R")
 
 Degenerate = Literal["raise", "nan", "projector"]
 DegenerateValues = Literal["subgradient", "raise", "nan"]
+POLICIES = tuple(dict.fromkeys((*get_args(Degenerate), *get_args(DegenerateValues))))
 
 
 class EighResult(NamedTuple):

@@ -1,7 +1,7 @@
 """TensorFlow: a rule becomes a `custom_gradient`, and the public functions take tensors.
 
-Forward mode is TensorFlow's own: it transposes the backward rule, so it knows nothing of `echo`, and inside a cluster
-of equal eigenvalues it is not guarded as it is in other frameworks.
+Forward mode is TensorFlow's own: it transposes the backward rule, which it asks with made-up cotangents. So at repeated
+eigenvalues it may refuse what has an answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
 
 from . import public
 from .errors import ConvergenceError, DtypeError, FrameworkError
@@ -109,40 +110,64 @@ _xp = SimpleNamespace(
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
 
 
-def _forward_inside_function(x: Any) -> Any:
-    """0, with a derivative that is NaN: inside tf.function a ForwardAccumulator walks past a custom gradient."""
-    moves = (tf.abs(tf.math.real(_where(_isfinite(v), v - tf.stop_gradient(v), 0.0))) for v in x)
-    return tf.sqrt(sum(map(tf.reduce_sum, moves)))
-
-
 def _attach(rule: Rule) -> Callable[..., Any]:
-    def function(*args: Any) -> tuple[Any, ...]:
-        *operands, how = args
+    def primal(x: Any, how: Any) -> tuple[Any, ...]:
+        return tuple(rule.primal(_xp, tuple(map(tf.stop_gradient, x)), how))
+
+    def pull(x: Any, out: Any, gout: Any, how: Any) -> tuple[Any, ...]:
+        gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
+        return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
+
+    def eager(x: Any, how: Any) -> tuple[Any, ...]:
         tracked: list[Any] = []
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(*x: Any) -> Any:
-            def backward(*gout: Any) -> Any:
-                # The outputs as the tapes know them: the inner ones would lead a second derivative astray. A
-                # ForwardAccumulator calls this before they are there.
-                out = tuple(tracked) or function(*x, how)
-                gx = rule.vjp(_xp, x, out, gout, how)
-                return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
+            # The outputs as the tapes know them: the inner ones would lead a second derivative astray. A
+            # ForwardAccumulator asks before they are there.
+            return primal(x, how), lambda *gout: pull(x, tracked or eager(x, how), gout, how)
 
-            out = tuple(rule.primal(_xp, tuple(map(tf.stop_gradient, x)), how))
-            if not tf.executing_eagerly():
-                out = tuple(o + tf.cast(_forward_inside_function(x), o.dtype) for o in out)
-            return out, backward
-
-        out = run(*operands)
+        out = run(*x)
         tracked[:] = out if isinstance(out, tuple | list) else (out,)
         return tuple(tracked)
 
+    def traced(x: Any, how: Any) -> tuple[Any, ...]:
+        # An identity whose gradient is ours, and looks at nothing but its own inputs and outputs. What a closure holds,
+        # as custom_gradient's does, is out of scope when a tape outside the function differentiates twice.
+        with record.stop_recording():
+            out = primal(x, how)
+            k = len(out)
+            with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": _name(rule, how)}):
+                same = tf.identity_n([*out, *x])
+
+        def backward(*g: Any) -> list[Any]:  # for a tape inside the function, which does not ask the graph
+            return [*[None] * k, *pull(x, same[:k], g[:k], how)]
+
+        record.record_operation(rule.name, same, [*out, *x], backward)
+        return tuple(same[:k])
+
+    def register(how: Any) -> None:
+        @tf.RegisterGradient(_name(rule, how))  # type: ignore[untyped-decorator]
+        def _(op: Any, *g: Any) -> Any:
+            k = len(op.inputs) - rule.inputs
+            return [*[None] * k, *pull(op.inputs[k:], op.outputs[:k], g[:k], how)]
+
+    def function(*args: Any) -> tuple[Any, ...]:
+        run = eager if tf.executing_eagerly() else traced
+        return run(args[:-1], args[-1])
+
+    for degenerate in public.POLICIES:
+        register(public.How(degenerate))
     return function
+
+
+def _name(rule: Rule, how: Any) -> str:
+    return f"eigengrad_{rule.name}_{how.degenerate}"
 
 
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+
 
 # -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------
 
