@@ -28,7 +28,7 @@ def harness(name):
         if name in os.environ.get("EIGENGRAD_REQUIRE", "").split(","):
             pytest.fail(message)
         pytest.skip(message)
-    return {"numpy": NumPy, "torch": Torch, "tensorflow": TensorFlow}[name]()
+    return {"numpy": NumPy, "torch": Torch, "tensorflow": TensorFlow, "jax": JAX, "autograd": Autograd}[name]()
 
 
 class NumPy:
@@ -159,3 +159,87 @@ class TensorFlow:
             g = inner.gradient(value, x)
             along = tf.reduce_sum(tf.math.real(tf.math.conj(g) * self.array(E)))
         return outer.gradient(along, x).numpy()
+
+
+class JAX:
+    """Gradients are JAX's conjugates, turned back here."""
+
+    second_order = "grad of grad"
+
+    def __init__(self):
+        import jax
+        import jax.numpy as jnp
+
+        import eigengrad.jax as adapter
+
+        jax.config.update("jax_enable_x64", True)
+        self.jax, self.eg = jax, adapter
+        self.m = SimpleNamespace(
+            sum=jnp.sum,
+            real=jnp.real,
+            conj=jnp.conj,
+            array=jnp.asarray,
+            cast=lambda x: x.astype(complex),
+            sqrt=jnp.sqrt,
+            log=jnp.log,
+        )
+
+    def array(self, a):
+        return self.jax.numpy.asarray(a)
+
+    def numpy(self, x):
+        return np.asarray(x)
+
+    def gradient(self, loss, a, UPLO=None, **options):
+        function = self.jax.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, UPLO, **options)))
+        return np.conj(function(self.array(a)))
+
+    def gradient_values(self, weights, a, UPLO=None, **options):
+        w, back = self.jax.vjp(lambda x: self.eg.eigvalsh(x, UPLO, **options), self.array(a))
+        return np.conj(back(self.jax.numpy.asarray(weights(np.asarray(w)), dtype=w.dtype))[0])
+
+    def second(self, loss, a, E, **options):
+        first = self.jax.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)))
+        along = self.jax.grad(lambda x: self.m.sum(self.m.real(first(x) * self.array(E))))
+        return np.conj(along(self.array(a)))
+
+
+class Autograd:
+    """Gradients are autograd's conjugates, turned back here."""
+
+    second_order = "grad of grad"
+
+    def __init__(self):
+        import autograd
+        import autograd.numpy as anp
+
+        import eigengrad.autograd as adapter
+
+        self.autograd, self.eg = autograd, adapter
+        self.m = SimpleNamespace(
+            sum=anp.sum,
+            real=anp.real,
+            conj=anp.conj,
+            array=np.asarray,
+            cast=lambda x: x + 0j,
+            sqrt=anp.sqrt,
+            log=anp.log,
+        )
+
+    def array(self, a):
+        return np.asarray(a)
+
+    def numpy(self, x):
+        return np.asarray(x)
+
+    def gradient(self, loss, a, UPLO=None, **options):
+        function = self.autograd.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, UPLO, **options)))
+        return np.conj(function(self.array(a)))
+
+    def gradient_values(self, weights, a, UPLO=None, **options):
+        back, w = self.autograd.make_vjp(lambda x: self.eg.eigvalsh(x, UPLO, **options))(self.array(a))
+        return np.conj(back(np.asarray(weights(w), dtype=w.dtype)))
+
+    def second(self, loss, a, E, **options):
+        first = self.autograd.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)))
+        return np.conj(self.autograd.grad(lambda x: self.m.sum(self.m.real(first(x) * E)))(self.array(a)))

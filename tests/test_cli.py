@@ -68,7 +68,7 @@ def symmetric(n, seed=0):
 
 
 def test_the_question(tmp_path):
-    harness("torch"), harness("tensorflow")
+    harness("torch"), harness("tensorflow"), harness("jax"), harness("autograd")
     target, picture = tmp_path / "out.json", tmp_path / "out.png"
     result = run("compare", "--json", target, "--plot", picture)
     text = result.stdout.decode()
@@ -94,7 +94,9 @@ def test_the_question(tmp_path):
     assert (rows["PyTorch"]["convention"], rows["PyTorch"]["reads"]) == ("symmetric", "lower")
     assert rows["PyTorch"]["by_entries"] > 0.1 > 1e-9 > rows["PyTorch"]["along_symmetric"]
     assert (rows["TensorFlow"]["convention"], rows["TensorFlow"]["reads"]) == ("lower", "lower")
-    assert rows["TensorFlow"]["by_entries"] < 1e-9
+    assert (rows["JAX"]["convention"], rows["JAX"]["reads"]) == ("symmetric", "symmetric")
+    assert (rows["autograd"]["convention"], rows["autograd"]["reads"]) == ("lower", "lower")
+    assert max(rows[name]["by_entries"] for name in ("TensorFlow", "JAX", "autograd")) < 1e-9
     a = np.array(found["matrix"])
     v = np.linalg.eigh(a)[1][:, 0]
     assert np.allclose(rows["analytic v vᵀ"]["gradient"], np.outer(v, v), rtol=1e-13)
@@ -335,6 +337,18 @@ def verdict(tmp_path, a, *arguments):
     np.save(tmp_path / "a.npy", a)
     result = bare(tmp_path / "a.npy", "--json", tmp_path / "out.json", *arguments)
     return result.returncode, json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+
+
+def test_conjugated_gradients_are_no_errors(tmp_path):
+    harness("jax"), harness("autograd")
+    np.save(tmp_path / "a.npy", np.array([[1, 2 + 1j, 0], [2 - 1j, 3, 1j], [0, -1j, 5]]))
+    out = tmp_path / "out.json"
+    result = run("compare", tmp_path / "a.npy", "--frameworks", "jax,autograd", "--json", out)
+    assert result.returncode == 0, result.stderr.decode()
+    rows = {f["title"]: f for f in json.loads(out.read_text(encoding="utf-8"))["findings"]}
+    assert rows["JAX"]["convention"] == rows["eigengrad, JAX"]["convention"] == "conjugate+symmetric"
+    assert rows["autograd"]["convention"] == "conjugate+lower"
+    assert max(f["by_entries"] for f in rows.values()) < 1e-9
 
 
 def test_a_diagonal_matrix_cannot_tell_the_triangles_apart(tmp_path):

@@ -158,3 +158,51 @@ def test_second_derivatives_that_share_a_decomposition_do_not_hide_each_other(to
     (g2,) = torch.autograd.grad((w**2).sum(), a, create_graph=True)
     with pytest.raises(DegenerateError, match="second derivative"):
         torch.autograd.grad((E * (g1 - g2)).sum(), a)
+
+
+# The compiler warns of itself: it makes instances of Functions, and calls what is deprecated.
+COMPILER = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@COMPILER
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiled_whole_it_matches(torch, backend):
+    """fullgraph, forward and backward; and refused, it is NaN."""
+    C = draw(torch, 4, 4).detach()
+
+    def loss(a):
+        w, V = eigengrad.torch.eigh(a)
+        return (w**3).sum() + (C * V**2).sum()
+
+    def gradient(function, a):
+        x = a.clone().requires_grad_()
+        return torch.autograd.grad(function(x), x)[0]
+
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend=backend)
+    a = draw(torch, 4, 4).detach()
+    assert torch.allclose(gradient(compiled, a), gradient(loss, a), rtol=1e-12, atol=1e-12)
+    assert torch.isnan(gradient(compiled, torch.eye(4, dtype=torch.float64))).all()
+
+
+@COMPILER
+def test_compiled_forward_mode_and_export(torch):
+    a = draw(torch, 4, 4).detach()
+    E = a.T.contiguous()
+    function = lambda a: (eigengrad.torch.eigh(a).eigenvalues ** 3).sum()  # noqa: E731
+    true = torch.func.jvp(function, (a,), (E,))[1]
+    for inside in (
+        lambda a: torch.func.jvp(function, (a,), (E,))[1],
+        lambda a: (torch.func.grad(function)(a) * E).sum(),
+        lambda a: (torch.func.jacfwd(function)(a) * E).sum(),
+    ):
+        torch._dynamo.reset()
+        found = torch.compile(inside, backend="aot_eager")(a)
+        assert abs(float(found - true)) <= 1e-12 * abs(float(true))
+
+    class Model(torch.nn.Module):
+        def forward(self, a):
+            return eigengrad.torch.eigh(a)
+
+    found = torch.export.export(Model(), (a,)).module()(a)
+    assert torch.allclose(found.eigenvalues, eigengrad.torch.eigvalsh(a), rtol=1e-13)

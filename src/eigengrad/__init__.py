@@ -4,7 +4,7 @@ A module imports only from lower floors:
 
     6  __init__ (functions that find the framework of their argument) · cli · __main__
     5  auditing/      which function has this gradient, and is it right? numerical truth, comparison, report
-    4  numpy · torch · tensorflow      one `attach` each: the rules become functions of a framework
+    4  numpy · torch · tensorflow · jax · autograd      one `attach` each: the rules become functions of a framework
     3  public         the public functions, written once
        namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
@@ -27,7 +27,7 @@ from .errors import EigengradError
 from .public import EighResult, dispatch
 
 if TYPE_CHECKING:
-    from . import numpy, tensorflow, torch
+    from . import autograd, jax, numpy, tensorflow, torch
 
 __version__ = "0.1.0"
 
@@ -35,11 +35,13 @@ __all__ = [
     "Detection",
     "EigengradError",
     "EighResult",
+    "autograd",
     "convert",
     "detect",
     "eigh",
     "eigvalsh",
     "errors",
+    "jax",
     "numpy",
     "svec",
     "tensorflow",

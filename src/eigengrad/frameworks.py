@@ -21,6 +21,8 @@ FRAMEWORKS: dict[str, Framework] = {
     "numpy": Framework("numpy", "NumPy", ("numpy",)),
     "torch": Framework("torch", "PyTorch", ("torch",)),
     "tensorflow": Framework("tensorflow", "TensorFlow", ("tensorflow", "tensorflow-cpu")),
+    "jax": Framework("jax", "JAX", ("jax",)),
+    "autograd": Framework("autograd", "autograd", ("autograd",)),
 }
 
 

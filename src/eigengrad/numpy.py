@@ -55,6 +55,8 @@ unsvec = bind(public.unsvec, _xp, __name__)
 
 own_eigvalsh = None
 OWN_EIGVALSH = "numpy.linalg.eigh"
+#: Whether gradients of real losses by complex arrays come conjugated.
+CONJUGATED = False
 
 
 def evaluate(function: Callable[[Any], Any], a: Any) -> Any:

@@ -178,6 +178,8 @@ def own_eigvalsh(a: Any) -> Any:
 
 
 OWN_EIGVALSH = "tf.linalg.eigh"
+#: Whether gradients of real losses by complex arrays come conjugated.
+CONJUGATED = False
 
 
 def evaluate(function: Callable[[Any], Any], a: Any) -> Any:

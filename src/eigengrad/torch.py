@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,8 +107,15 @@ def _without_tangent(x: torch.Tensor) -> torch.Tensor:
     return forward_ad.unpack_dual(x).primal
 
 
-@cache
-def _function(rule: Rule, how: Any) -> type[torch.autograd.Function]:
+# A forward of fixed arity, for torch.compile counts its arguments.
+_FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
+    1: lambda primal, how: lambda x: tuple(primal(_xp, (x,), how)),
+    2: lambda primal, how: lambda x, y: tuple(primal(_xp, (x, y), how)),
+    3: lambda primal, how: lambda x, y, z: tuple(primal(_xp, (x, y, z), how)),
+}
+
+
+def _function(rule: Rule, how: Any, forward_mode: bool) -> type[torch.autograd.Function]:
     """Inputs and outputs alone are saved, tracked by autograd, so that every further derivative comes from rules."""
     n = rule.inputs
 
@@ -119,7 +125,8 @@ def _function(rule: Rule, how: Any) -> type[torch.autograd.Function]:
 
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.save_for_backward(*inputs, *output)
-        ctx.save_for_forward(*inputs, *output)
+        if forward_mode:
+            ctx.save_for_forward(*inputs, *output)
 
     def jvp(ctx: Any, *dx: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
         # torch turns forward mode off inside a jvp and leaves the tangents on what was saved: forward over forward
@@ -134,25 +141,29 @@ def _function(rule: Rule, how: Any) -> type[torch.autograd.Function]:
         "forward": staticmethod(_FORWARD[n](rule.primal, how)),
         "setup_context": staticmethod(setup_context),
         "backward": staticmethod(backward),
-        "jvp": staticmethod(jvp),
     }
+    if forward_mode:
+        methods["jvp"] = staticmethod(jvp)
     return type(rule.name, (torch.autograd.Function,), methods)
 
 
-# A forward of fixed arity, for torch.compile counts its arguments.
-_FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
-    1: lambda primal, how: lambda x: tuple(primal(_xp, (x,), how)),
-    2: lambda primal, how: lambda x, y: tuple(primal(_xp, (x, y), how)),
-    3: lambda primal, how: lambda x, y, z: tuple(primal(_xp, (x, y, z), how)),
-}
-
-
 def _attach(rule: Rule) -> Callable[..., Any]:
-    return lambda *args: _function(rule, args[-1]).apply(*args[:-1])
+    # All made beforehand: torch.compile cannot make a class. And it takes none that has a jvp.
+    made = {
+        (degenerate, forward_mode): _function(rule, public.How(degenerate), forward_mode)
+        for degenerate in public.POLICIES
+        for forward_mode in (False, True)
+    }
+
+    def function(*args: Any) -> Any:
+        return made[args[-1].degenerate, not torch.compiler.is_compiling()].apply(*args[:-1])
+
+    return function
 
 
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+
 
 # -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------
 
@@ -163,6 +174,8 @@ def own_eigvalsh(a: torch.Tensor) -> torch.Tensor:
 
 
 OWN_EIGVALSH = "torch.linalg.eigh"
+#: Whether gradients of real losses by complex arrays come conjugated.
+CONJUGATED = False
 
 
 def evaluate(function: Callable[[torch.Tensor], torch.Tensor], a: Any) -> Any:

@@ -44,6 +44,7 @@ class Subject:
     values: Callable[[NDArray[Any]], NDArray[Any]]
     gradient: Callable[[], NDArray[Any]]
     version: str | None = None
+    conjugated: bool = False  # as its framework returns complex gradients
 
 
 @dataclass
@@ -139,6 +140,7 @@ def subjects(a: NDArray[Any], index: int, names: Iterable[str], missing: list[Mi
                 partial(_evaluate, adapter, eigvalsh, index),
                 partial(adapter.pull, eigvalsh, a, one),
                 version,
+                adapter.CONJUGATED and np.iscomplexobj(a),
             )
     for title, function, convention in HISTORICAL:
         yield Subject(
@@ -203,7 +205,8 @@ def compare(a: NDArray[Any], index: int = 0, names: Iterable[str] | None = None,
 
 
 def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> Finding:
-    gradient = np.asarray(subject.gradient())
+    returned = np.asarray(subject.gradient())
+    gradient = returned.conj() if subject.conjugated else returned
     probe = by_entries(subject.values, a, distance)
     truths = {name: analytic(a, index, name) for name in SQUARE}
     size = max(float(np.max(np.abs(G))) for G in truths.values())
@@ -216,9 +219,9 @@ def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> 
 
     left = {name: apart(probe.gradient, READINGS[name].pull(_xp, truths[name])) for name in SQUARE}
     truth = truths[min(SQUARE, key=lambda name: left[name])]
-    forms = {name: apart(gradient, convert(_xp, truth, "symmetric", name)) for name in FORMS}
+    forms = {name: apart(returned, convert(_xp, truth, "symmetric", name)) for name in FORMS}
     convention = _fitting(forms, resolution)
-    converted = forms.get("symmetric" if convention == "any" else convention or "", np.inf)
+    converted = np.inf if convention is None else min(forms.values())
     return Finding(
         subject.title,
         subject.function,
@@ -226,7 +229,7 @@ def _measure(subject: Subject, a: NDArray[Any], index: int, distance: float) -> 
         subject.kind,
         subject.version,
         float(np.asarray(subject.values(a[None]))[0]),
-        gradient,
+        returned,
         convention,
         _fitting(left, resolution),
         apart(gradient, probe.gradient),

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from .compare import Comparison, Finding
-from .report import CAPTIONS, number
-from .verdict import entries
+from .report import number
+from .verdict import caption
 
 #: Blue to orange through white: told apart with every common colour vision, and by lightness from the middle.
 COLORS = ("#0b3c7d", "#3f7fbf", "#a9cbe6", "#ffffff", "#f7c894", "#e0822d", "#8a3f00")
@@ -47,7 +47,7 @@ def picture(comparison: Comparison) -> bytes:
     for panel, finding in zip(panels.flat, findings, strict=False):
         x = finding.gradient.real
         image = panel.imshow(x, cmap=colors, vmin=-largest, vmax=largest)
-        panel.set_title(f"{finding.title}\n{_caption(finding)}", fontsize=9)
+        panel.set_title(f"{finding.title}\n{caption(finding.convention)}", fontsize=9)
         panel.set_xlabel(f"error by entries {finding.by_entries:.0e}", fontsize=8)
         panel.set_xticks([])
         panel.set_yticks([])
@@ -77,7 +77,3 @@ def picture(comparison: Comparison) -> bytes:
 def _largest(finding: Finding) -> float:
     x = np.abs(finding.gradient)
     return float(np.max(x[np.isfinite(x)], initial=0.0))
-
-
-def _caption(finding: Finding) -> str:
-    return CAPTIONS.get(finding.convention or "", entries(finding.convention))

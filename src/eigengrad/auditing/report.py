@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import frameworks
 from .compare import Comparison, Finding
 from .probe import ALL
-from .verdict import Verdict, entries
+from .verdict import Verdict, caption, entries
 
 #: Of the JSON. Fields are added, never changed; a change of meaning is a new number.
 SCHEMA_VERSION = 1
@@ -110,7 +110,7 @@ def text(comparison: Comparison, verdict: Verdict, color: bool = False) -> str:
     out += ["", f"{bold}The matrices{off}", ""]
     blocks = []
     for group in _alike(comparison.findings):
-        head = [f"{CAPTIONS.get(group[0].convention or '', 'of no known form')}:"]
+        head = [f"{caption(group[0].convention)}:"]
         lines = matrix_lines(group[0].gradient)
         blocks.append(([*head, *("  " + f.title for f in group)], lines))
     out += side_by_side(blocks)
@@ -144,14 +144,6 @@ def text(comparison: Comparison, verdict: Verdict, color: bool = False) -> str:
     for paragraph in verdict.paragraphs:
         out += ["", *_wrapped(paragraph)]
     return "\n".join(out) + "\n"
-
-
-CAPTIONS = {
-    "symmetric": "symmetric",
-    "lower": "lower, doubled",
-    "upper": "upper, doubled",
-    "any": "of any convention",
-}
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..clusters import agreement
+from ..conventions import CONJUGATE
 from ..namespace import xp as _xp
 from .compare import Comparison
 
@@ -18,10 +19,16 @@ ENTRIES = {
 }
 
 
+CAPTIONS = {
+    "symmetric": "symmetric",
+    "lower": "lower, doubled",
+    "upper": "upper, doubled",
+    "any": "of any convention",
+}
 #: Above this resolution, relative to the largest entry, nothing can be told.
 TELLING = 1e-3
 #: Whether the documentation of a framework's eigh says which entries its gradient treats as free.
-DOCUMENTED = {"PyTorch 2.13": False, "TensorFlow 2.21": False}
+DOCUMENTED = {"PyTorch 2.13": False, "TensorFlow 2.21": False, "JAX 0.10": False, "autograd 1.9": False}
 
 
 class Verdict(NamedTuple):
@@ -35,8 +42,14 @@ def entries(convention: str | None) -> str:
     """In words, what a function of that convention reads."""
     if convention is None:
         return "-"
-    conjugated = ", conjugated" if convention.startswith("conjugate+") else ""
-    return ENTRIES[convention.removeprefix("conjugate+")] + conjugated
+    return ENTRIES[convention.removeprefix(CONJUGATE)]
+
+
+def caption(convention: str | None) -> str:
+    """What its gradient looks like."""
+    if convention is None:
+        return "of no known form"
+    return CAPTIONS[convention.removeprefix(CONJUGATE)] + (", conjugated" * convention.startswith(CONJUGATE))
 
 
 def judge(comparison: Comparison) -> Verdict:
@@ -90,7 +103,8 @@ def _not_symmetric(comparison: Comparison) -> list[str]:
 
 
 def _intended(comparison: Comparison) -> str:
-    kinds = sorted({f.convention for f in comparison.findings if f.convention not in (None, "any")})
+    found = {f.convention for f in comparison.findings if f.convention not in (None, "any")}
+    kinds = sorted({name.removeprefix(CONJUGATE) for name in found})
     right = [f for f in comparison.findings if f.along_symmetric <= f.resolution]
     worst = max((f.along_symmetric for f in right), default=0.0)
     if len(kinds) < 2:
@@ -105,6 +119,7 @@ def _intended(comparison: Comparison) -> str:
         f"gradients of {len(right)} out of {len(comparison.findings)}: the largest error there is {worst:.1g}. They "
         "differ in gradient descent: a step along the lower or upper one moves the entries off the diagonal twice as "
         "far as a step along v vᵀ."
+        + (" JAX and autograd conjugate complex gradients, all of them." if len(found) > len(kinds) else "")
     )
 
 

@@ -1,0 +1,140 @@
+"""HIPS autograd: a rule becomes a `primitive`, and the public functions take its boxes and NumPy arrays.
+
+Complex gradients are autograd's: the conjugate of ∂L/∂Re + i ∂L/∂Im.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+from autograd.builtins import tuple as traced_tuple
+from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
+from autograd.tracer import getval, isbox
+
+from . import namespace, public
+from .public import EighResult, bind
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+
+
+def _value(x: Any) -> Any:
+    """The array in however many boxes."""
+    while isbox(x):
+        x = getval(x)
+    return x
+
+
+def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What serves tolerances and checks alone is not traced."""
+    return lambda x, *options: function(_value(x), *options)
+
+
+def _cast(x: Any, like: Any) -> Any:
+    dtype = _value(like).dtype
+    return x if _value(x).dtype == dtype else _astype(x, dtype)
+
+
+_astype = primitive(lambda x, dtype: x.astype(dtype))
+defvjp_argnums(
+    _astype,
+    lambda argnums, out, args, kwargs: lambda g: (_astype(anp.real(g), _value(args[0]).dtype),),
+)
+defjvp_argnums(_astype, lambda argnums, tangents, out, args, kwargs: _astype(tangents[0], args[1]))
+
+_CONSTANT = "abs max cumsum sqrt sin cos floor ones_like isfinite iscomplex eps any numpy eigensolver"
+_constants = vars(namespace.xp)
+_xp = SimpleNamespace(
+    **{name: _of_values(_constants[name]) for name in _CONSTANT.split()},
+    conj=anp.conj,
+    real=anp.real,
+    where=anp.where,
+    swapaxes=anp.swapaxes,
+    sum=anp.sum,
+    concatenate=anp.concatenate,
+    tril=anp.tril,
+    reshape=anp.reshape,
+    diagonal=lambda X: anp.sum(X * np.eye(_value(X).shape[-1], dtype=_value(X).dtype), -1),
+    embed=lambda w: w[..., None] * np.eye(_value(w).shape[-1], dtype=_value(w).dtype),
+    take=lambda x, i: x[..., i],
+    constant=lambda c, like: np.asarray(c, dtype=_value(like).dtype),
+    cast=_cast,
+    stop=_value,
+    array=lambda a: a if isbox(a) else namespace.xp.array(a),
+)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+
+
+def _attach(rule: Rule) -> Callable[..., Any]:
+    def tracked(out: Any) -> tuple[Any, ...]:
+        """The outputs as the trace knows them: a box of a sequence is unpacked by index."""
+        return tuple(out[i] for i in range(len(out)))
+
+    def of_kind(x: Any, g: Any) -> Any:
+        """A real input has a real cotangent."""
+        return g if np.iscomplexobj(_value(x)) else anp.real(g)
+
+    def vjp(argnums: Any, out: Any, args: Any, kwargs: Any) -> Callable[[Any], Any]:
+        *x, how = args
+
+        def pullback(g: Any) -> tuple[Any, ...]:
+            gx = rule.vjp(_xp, x, tracked(out), tuple(map(anp.conj, tracked(g))), how)
+            return tuple(of_kind(x[i], anp.conj(gx[i])) for i in argnums)
+
+        return pullback
+
+    def jvp(argnums: Any, tangents: Any, out: Any, args: Any, kwargs: Any) -> Any:
+        *x, how = args
+        dx = [0.0 * _value(v) for v in x]
+        for i, t in zip(argnums, tangents, strict=True):
+            dx[i] = t
+        return traced_tuple(tuple(rule.jvp(_xp, x, tracked(out), dx, how)))
+
+    function = primitive(lambda *args: tuple(rule.primal(_xp, args[:-1], args[-1])))
+    defvjp_argnums(function, vjp)
+    defjvp_argnums(function, jvp)
+    return lambda *args: tracked(function(*args))
+
+
+for _rule in RULES:
+    setattr(_xp, _rule.name, _attach(_rule))
+
+
+# -- for auditing: any function of arrays, seen from NumPy ------------------------------------------------------------
+
+
+def own_eigvalsh(a: Any) -> Any:
+    """The eigenvalues as this framework computes and differentiates them."""
+    return anp.linalg.eigh(a)[0]
+
+
+OWN_EIGVALSH = "autograd.numpy.linalg.eigh"
+#: Whether gradients of real losses by complex arrays come conjugated.
+CONJUGATED = True
+
+
+def evaluate(function: Callable[[Any], Any], a: Any) -> Any:
+    """The values of a function."""
+    return function(a)
+
+
+def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
+    """What this framework sends back through a function."""
+    return autograd.make_vjp(function)(a)[0](cotangent)
+
+
+eigh = bind(public.eigh, _xp, __name__)
+eigvalsh = bind(public.eigvalsh, _xp, __name__)
+convert = bind(public.convert, _xp, __name__)
+detect = bind(public.detect, _xp, __name__)
+vech = bind(public.vech, _xp, __name__)
+unvech = bind(public.unvech, _xp, __name__)
+svec = bind(public.svec, _xp, __name__)
+unsvec = bind(public.unsvec, _xp, __name__)

@@ -1,0 +1,227 @@
+"""JAX: a rule becomes two primitives, the function and its derivative as a linear map.
+
+The map's transposition is the rule's vjp, so a reverse pass can look at its cotangents, and forward mode stays alive:
+`custom_jvp` has no place for the first, `custom_vjp` none for the second. Nothing here depends on `jax_enable_x64`.
+Complex gradients are JAX's: the conjugate of ∂L/∂Re + i ∂L/∂Im.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from . import public
+from .errors import DtypeError, FrameworkError
+from .public import EighResult, bind
+from .reading import READINGS
+from .rules import Rule
+from .rules.registry import RULES
+
+__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+
+_DTYPES = ("float32", "float64", "complex64", "complex128")
+
+
+def _array(a: Any) -> Any:
+    if not isinstance(a, jax.Array):
+        raise FrameworkError(
+            f"eigengrad.jax takes JAX arrays; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with jnp.asarray, or call the function of its own framework."
+        )
+    if jnp.issubdtype(a.dtype, jnp.integer):
+        a = a.astype(float)
+    if a.dtype.name not in _DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype}; it must be {', '.join(_DTYPES)}, or integer. Convert it first.", dtype=a.dtype
+        )
+    return a
+
+
+def _any(bad: Any) -> bool | None:
+    """None where tracing hides the values."""
+    return None if isinstance(bad, jax.core.Tracer) else bool(jnp.any(bad))
+
+
+_xp = SimpleNamespace(
+    abs=jnp.abs,
+    conj=jnp.conj,
+    real=jnp.real,
+    where=jnp.where,
+    swapaxes=jnp.swapaxes,
+    sum=jnp.sum,
+    max=jnp.max,
+    cumsum=jnp.cumsum,
+    concatenate=jnp.concatenate,
+    sqrt=jnp.sqrt,
+    sin=jnp.sin,
+    cos=jnp.cos,
+    floor=jnp.floor,
+    ones_like=jnp.ones_like,
+    tril=jnp.tril,
+    reshape=jnp.reshape,
+    isfinite=jnp.isfinite,
+    take=lambda x, i: x[..., i],
+    constant=lambda c, like: jnp.asarray(c, dtype=like.dtype),
+    cast=lambda x, like: x.astype(like.dtype),
+    iscomplex=jnp.iscomplexobj,
+    diagonal=lambda X: jnp.diagonal(X, axis1=-2, axis2=-1),
+    embed=lambda w: w[..., None] * jnp.eye(w.shape[-1], dtype=w.dtype),
+    stop=jax.lax.stop_gradient,
+    eps=lambda x: float(jnp.finfo(x.dtype).eps),
+    any=_any,
+    numpy=jax.device_get,
+    array=_array,
+    eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
+)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+
+
+def _primitive(name: str, function: Callable[..., tuple[Any, ...]]) -> Primitive:
+    """A primitive with several results that runs, lowers and batches as `function` does, whose batch axes lead."""
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    primitive.def_impl(jax.jit(function, static_argnames="how"))
+    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=True))
+
+    def shapes(*x: Any, how: Any) -> list[Any]:
+        found = jax.eval_shape(lambda *x: function(*x, how=how), *[jax.ShapeDtypeStruct(v.shape, v.dtype) for v in x])
+        return [jax.core.ShapedArray(o.shape, o.dtype) for o in found]
+
+    primitive.def_abstract_eval(shapes)
+
+    def batch(x: Sequence[Any], axes: Sequence[Any], how: Any) -> tuple[Any, Any]:
+        size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
+        out = primitive.bind(*[batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)], how=how)
+        return out, [0] * len(out)
+
+    batching.primitive_batchers[primitive] = batch
+    return primitive
+
+
+def _zero(x: Any) -> bool:
+    return type(x) is ad.Zero
+
+
+def _any_nan(arrays: Any) -> Any:
+    return sum((jnp.sum(jnp.isnan(x)) for x in arrays), start=jnp.zeros((), int)) > 0
+
+
+@cache
+def _primitives(rule: Rule) -> Primitive:
+    n = rule.inputs
+
+    def parts(arguments: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """Inputs, outputs, tangents of the inputs."""
+        return arguments[:n], arguments[n:-n], arguments[-n:]
+
+    f = _primitive(rule.name, lambda *x, how: tuple(rule.primal(_xp, x, how)))
+
+    def along(*arguments: Any, how: Any) -> tuple[Any, ...]:
+        x, out, dx = parts(arguments)
+        return tuple(rule.jvp(_xp, x, out, dx, how))
+
+    d = _primitive(f"d_{rule.name}", along)
+
+    @partial(jax.jit, static_argnames="how")
+    def whole(x: Any, y: Any, gout: Any, how: Any) -> Any:
+        gx = rule.vjp(_xp, x, y, gout, how)
+        return gx, jnp.logical_and(_any_nan(gx), ~_any_nan((*x, *y, *gout)))
+
+    def back(x: Any, y: Any, gout: Any, how: Any) -> Any:
+        """The vjp, compiled where values are concrete; where it makes a NaN of numbers, it is asked again for why."""
+        if any(isinstance(v, jax.core.Tracer) for v in (*x, *y, *gout)):
+            return rule.vjp(_xp, x, y, gout, how)
+        gx, refused = whole(x, y, gout, how)
+        if refused and how.degenerate != "nan":
+            rule.vjp(_direct, x, y, gout, how)
+        return gx
+
+    def f_jvp(x: Any, dx: Any, how: Any) -> tuple[Any, Any]:
+        out = f.bind(*x, how=how)
+        if all(map(_zero, dx)):
+            return out, [ad.Zero.from_primal_value(o) for o in out]
+        return out, d.bind(*x, *out, *map(ad.instantiate_zeros, dx), how=how)
+
+    def d_jvp(arguments: Any, tangents: Any, how: Any) -> tuple[Any, Any]:
+        out = d.bind(*arguments, how=how)
+        x, y, dx = parts(arguments)
+        moves, ddx = tangents[:-n], tangents[-n:]
+        terms = []
+        if not all(map(_zero, moves)):
+            moves = tuple(map(ad.instantiate_zeros, moves))
+            terms.append(jax.jvp(lambda *point: along(*point, *dx, how=how), (*x, *y), moves)[1])
+        if not all(map(_zero, ddx)):
+            terms.append(d.bind(*x, *y, *map(ad.instantiate_zeros, ddx), how=how))
+        if not terms:
+            return out, [ad.Zero.from_primal_value(o) for o in out]
+        return out, [sum(t[1:], start=t[0]) for t in zip(*terms, strict=True)]
+
+    def d_transpose(cotangents: Any, *arguments: Any, how: Any) -> list[Any]:
+        x, y, dx = parts(arguments)
+        none = [None] * (len(x) + len(y))
+        if all(map(_zero, cotangents)):
+            return [*none, *(ad.Zero(v.aval) if ad.is_undefined_primal(v) else None for v in dx)]
+        gx = back(x, y, tuple(jnp.conj(ad.instantiate_zeros(c)) for c in cotangents), how)
+        fitted = zip(gx, dx, strict=True)
+        return [*none, *(jnp.conj(g).astype(v.aval.dtype) if ad.is_undefined_primal(v) else None for g, v in fitted)]
+
+    ad.primitive_jvps[f], ad.primitive_jvps[d], ad.primitive_transposes[d] = f_jvp, d_jvp, d_transpose
+    return f
+
+
+def _attach(rule: Rule) -> Callable[..., Any]:
+    return lambda *args: tuple(_primitives(rule).bind(*args[:-1], how=args[-1]))
+
+
+def _call(rule: Rule) -> Callable[..., Any]:
+    """A rule as nothing but its value, with every check able to read what it sees."""
+    return lambda *args: rule.primal(_direct, args[:-1], args[-1])
+
+
+_direct = SimpleNamespace(**vars(_xp))
+for _rule in RULES:
+    setattr(_xp, _rule.name, _attach(_rule))
+    setattr(_direct, _rule.name, _call(_rule))
+
+
+# -- for auditing: any function of arrays, seen from NumPy ------------------------------------------------------------
+
+
+def own_eigvalsh(a: Any) -> Any:
+    """The eigenvalues as this framework computes and differentiates them."""
+    return jnp.linalg.eigh(a)[0]
+
+
+OWN_EIGVALSH = "jax.numpy.linalg.eigh"
+#: Whether gradients of real losses by complex arrays come conjugated.
+CONJUGATED = True
+
+
+def evaluate(function: Callable[[Any], Any], a: Any) -> Any:
+    """The values of a function, NumPy in and out."""
+    with jax.enable_x64(True):  # for this call: an audit keeps the precision of its array
+        return jax.device_get(function(jnp.asarray(a)))
+
+
+def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
+    """What this framework sends back through a function, NumPy in and out."""
+    with jax.enable_x64(True):
+        out, back = jax.vjp(function, jnp.asarray(a))
+        return jax.device_get(back(jnp.asarray(cotangent, dtype=out.dtype))[0])
+
+
+eigh = bind(public.eigh, _xp, __name__)
+eigvalsh = bind(public.eigvalsh, _xp, __name__)
+convert = bind(public.convert, _xp, __name__)
+detect = bind(public.detect, _xp, __name__)
+vech = bind(public.vech, _xp, __name__)
+unvech = bind(public.unvech, _xp, __name__)
+svec = bind(public.svec, _xp, __name__)
+unsvec = bind(public.unsvec, _xp, __name__)

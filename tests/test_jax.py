@@ -1,0 +1,124 @@
+"""JAX: every order of modes, jitted and batched, at coinciding eigenvalues; both precisions; what is refused."""
+
+from __future__ import annotations
+
+import losses
+import numpy as np
+import pytest
+import truth
+from harness import harness
+
+import eigengrad
+from eigengrad.errors import DegenerateError, DtypeError, FrameworkError
+
+
+@pytest.fixture
+def jax():
+    return harness("jax").jax
+
+
+def hermitian(rng, complex_, n=5):
+    E = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if complex_ else 0.0)
+    return E + E.conj().T
+
+
+@pytest.mark.parametrize(
+    ("columns", "degenerate"), [((4, 5), "raise"), ((0, 3), "projector")], ids=["outside", "projector"]
+)
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_every_order_of_modes_while_others_coincide(jax, complex_, columns, degenerate):
+    rng = np.random.default_rng(30)
+    H = truth.with_spectrum([1, 1, 1, 2, 3], rng, complex_)
+    loss = losses.of_columns(*columns, 5, rng, complex_)
+    E, F = hermitian(rng, complex_), hermitian(rng, complex_)
+    slope = lambda X: truth.inner(truth.gradient(loss, X), truth.exact(F))  # noqa: E731
+    two = float(truth.along(slope, H, truth.exact(E)))
+    third = lambda X: truth.along(slope, X, truth.exact(E), 1e-12)  # noqa: E731
+    three = float(truth.along(third, H, truth.exact(E), 1e-9))
+    a, C = truth.double(H), loss.C
+    jnp = jax.numpy
+
+    def phi(s, t):
+        V = eigengrad.jax.eigh(a + s * E + t * F, degenerate=degenerate).eigenvectors[:, columns[0] : columns[1]]
+        return jnp.real(jnp.sum(jnp.conj(V) * (C @ V)))
+
+    modes = (jax.jacrev, jax.jacfwd)
+    for outer in modes:
+        for inner in modes:
+            second = outer(lambda s, inner=inner: inner(lambda t: phi(s, t))(0.0))
+            for run in (jax.jit(second), lambda s, f=second: jax.jit(jax.vmap(f))(s + jnp.zeros(2))[1]):
+                assert abs(float(run(0.0)) - two) <= 1e-12 * abs(two), (outer, inner)
+            for outermost in () if complex_ else modes:
+                found = float(jax.jit(outermost(second))(0.0))
+                assert abs(found - three) <= 1e-10 * abs(three), (outermost, outer, inner)
+
+
+def test_refusals_are_errors_eagerly_and_nan_when_traced(jax):
+    jnp, eye = jax.numpy, 4 * jax.numpy.eye(3)
+    C = jnp.array([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
+    bad = {
+        "function": lambda w, V: jnp.sum(C * ((V * jnp.sqrt(w)) @ V.T)),
+        "vector": lambda w, V: V[0, 0] ** 2,
+        "kink": lambda w, V: w[0],
+    }
+    for loss in bad.values():
+        gradient = jax.grad(lambda a, loss=loss: loss(*eigengrad.jax.eigh(a)))
+        with pytest.raises(DegenerateError):
+            gradient(eye)
+        assert jnp.isnan(jax.jit(gradient)(eye)).all()
+        batch = jnp.stack([eye, jnp.diag(jnp.array([1.0, 2.0, 3.0]))])
+        found = jax.vmap(gradient)(batch)
+        assert jnp.isnan(found[0]).all()
+        assert jnp.isfinite(found[1]).all()
+    gradient = jax.grad(lambda a: jnp.sum(eigengrad.jax.eigh(a).eigenvalues ** 3))
+    for run in (gradient, jax.jit(gradient)):
+        assert np.allclose(run(eye), 48 * np.eye(3), rtol=1e-14, atol=1e-13)
+
+
+def test_an_undetermined_second_derivative_is_never_a_number(jax):
+    eye, E = jax.numpy.eye(2), np.array([[0.3, 1.0], [1.0, -0.2]])
+    for function in (lambda a: eigengrad.jax.eigh(a).eigenvalues, eigengrad.jax.eigvalsh):
+        for outer in (jax.jacrev, jax.jacfwd):
+            for inner in (jax.jacrev, jax.jacfwd):
+
+                def second(loss, outer=outer, inner=inner, function=function):
+                    phi = lambda s, t: loss(function(eye + s * E + t * E))  # noqa: E731
+                    return float(outer(lambda s: inner(lambda t: phi(s, t))(0.0))(0.0))
+
+                assert np.isnan(second(lambda w: (w**2).sum()))
+                if (outer, inner) != (jax.jacfwd, jax.jacfwd):
+                    assert abs(second(lambda w: w.sum() ** 2) - 2 * 0.1**2) < 1e-14
+
+
+def test_other_transformations(jax):
+    """linearize, checkpoint, export, and the named tuple through all of them."""
+    jnp, rng = jax.numpy, np.random.default_rng(31)
+    A, E = hermitian(rng, False, 4), hermitian(rng, False, 4)
+    loss = lambda a: jnp.sum(eigengrad.jax.eigh(a).eigenvectors[0] ** 4)  # noqa: E731
+    one = float(jax.jvp(loss, (A,), (E,))[1])
+    assert abs(float(jax.linearize(loss, A)[1](E)) - one) <= 1e-13
+    assert abs(float(jnp.sum(jax.grad(jax.checkpoint(loss))(A) * E)) - one) <= 1e-13
+    gradient = jax.jit(jax.grad(loss))
+    exported = jax.export.deserialize(jax.export.export(gradient)(jnp.asarray(A)).serialize())
+    assert abs(float(jnp.sum(exported.call(A) * E)) - one) <= 1e-13
+    assert jax.jit(eigengrad.jax.eigh)(A)._fields == ("eigenvalues", "eigenvectors")
+
+
+def test_without_x64(jax):
+    with jax.enable_x64(False):
+        a = jax.numpy.asarray(np.diag([1.0, 2.0, 4.0]))
+        w, V = eigengrad.eigh(a)
+        assert w.dtype == V.dtype == np.float32
+        g = jax.grad(lambda a: eigengrad.eigvalsh(a)[0])(a)
+        assert np.allclose(g, np.diag([1.0, 0.0, 0.0]), atol=1e-6)
+        assert eigengrad.eigvalsh(jax.numpy.eye(2, dtype=int)).dtype == np.float32
+    assert jax.config.jax_enable_x64, "left as it was"
+
+
+def test_errors(jax):
+    with pytest.raises(FrameworkError, match=r"jnp\.asarray"):
+        eigengrad.jax.eigh(np.eye(2))
+    with pytest.raises(DtypeError, match="float16"):
+        eigengrad.eigh(jax.numpy.eye(2, dtype="float16"))
+    with pytest.raises(DtypeError, match="bool"):
+        eigengrad.eigh(jax.numpy.ones((2, 2), dtype=bool))
