@@ -14,8 +14,8 @@ help:
 	@echo "make check       ruff and mypy"
 
 demo:
-	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib into $(VENV): about 0.7 GB, and"
-	@echo "3 GB more where PyTorch comes with its CUDA libraries. With NumPy and SciPy alone, 60 MB: make demo-numpy"
+	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
+	@echo "several GB more where PyTorch comes with its CUDA libraries. With NumPy and SciPy alone, 60 MB: make demo-numpy"
 	@$(MAKE) --no-print-directory $(VENV)/all
 	$(BIN)/eigengrad compare --plot eigengrad-compare.png
 	@echo "The picture is in eigengrad-compare.png"
