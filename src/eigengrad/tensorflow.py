@@ -1,7 +1,8 @@
 """TensorFlow: a rule becomes a `custom_gradient`, and the public functions take tensors.
 
 Forward mode is TensorFlow's own: it transposes the backward rule, which it asks with made-up cotangents. So at repeated
-eigenvalues it may refuse what has an answer.
+eigenvalues it may refuse what has an answer. With jit_compile=True the eigensolver is XLA's, which splits a repeated
+eigenvalue by more than counts as equal (clusters.py): there a refusal can be missed.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ know what the loss will make of them:
                      asserts degenerate="projector"
     forward twice    the cluster's second derivatives of w are NaN: the truth needs the pairs that diag M leaves out
     forward over reverse     a tangent of the weights that differs inside the cluster is refused, for the same reason
-    reverse over either      `place` and `gather` send M back along `echo`, and the rule of `blocks` refuses
+    reverse over either      `place` and `gather` send |M| back along `echo`, and the rule of `blocks` refuses
 """
 
 from __future__ import annotations
