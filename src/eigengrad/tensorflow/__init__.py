@@ -1,8 +1,8 @@
-"""TensorFlow: a rule becomes a `custom_gradient`, and the public functions take tensors.
+"""TensorFlow: a rule becomes an operation that tapes and accumulators record, and the public functions take tensors.
 
-Forward mode is TensorFlow's own: it transposes the backward rule, which it asks with made-up cotangents. So at repeated
-eigenvalues it may refuse what has an answer. With jit_compile=True the eigensolver is XLA's, which splits a repeated
-eigenvalue by more than counts as equal (clusters.py): there a refusal can be missed.
+Forward mode is our rule, except for an accumulator around a tf.function, where TensorFlow transposes the gradient, asked
+with made-up cotangents: there the tangents of a cluster's vectors are not NaN. With jit_compile=True the eigensolver is
+that of jacobi.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
-from . import public
-from .errors import ConvergenceError, DtypeError, FrameworkError
-from .public import EighResult, bind
-from .reading import READINGS
-from .rules import Rule
-from .rules.registry import RULES
+from .. import public
+from ..errors import ConvergenceError, DtypeError, FrameworkError
+from ..public import EighResult, bind
+from ..reading import READINGS
+from ..rules import Rule
+from ..rules.registry import RULES
+from . import jacobi
 
 __all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
 
@@ -45,6 +47,8 @@ def _array(a: Any) -> Any:
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
+    if not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+        return jacobi.eigh(H)
     try:
         w, V = tf.linalg.eigh(H)
     except tf.errors.InvalidArgumentError as error:
@@ -72,6 +76,7 @@ def _tril(X: Any, k: int) -> Any:
 
 
 def _isfinite(x: Any) -> Any:
+    x = tf.stop_gradient(x)  # an accumulator in an accumulator stumbles over a tangent of what has none
     if x.dtype.is_complex:
         return tf.math.is_finite(tf.math.real(x)) & tf.math.is_finite(tf.math.imag(x))
     return tf.math.is_finite(x)
@@ -119,33 +124,41 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
         return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
 
+    def recorded(out: Any, x: Any, how: Any) -> tuple[Any, ...]:
+        """The outputs, as tapes and accumulators know them."""
+
+        def backward(*gout: Any) -> list[Any]:
+            return list(pull(x, out, gout, how))
+
+        def forward(*dx: Any) -> list[Any]:
+            # Without it an accumulator would transpose `backward`, asked with made-up cotangents. It is asked before
+            # any tape, or accumulator further out, has heard of the outputs; so they are told here, and once more later.
+            tell()
+            return list(rule.jvp(_xp, x, tuple(out), dx, how))
+
+        def tell() -> None:
+            record.record_operation(rule.name, out, x, backward, forward)
+
+        tell()
+        return tuple(out)
+
     def eager(x: Any, how: Any) -> tuple[Any, ...]:
-        tracked: list[Any] = []
-
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def run(*x: Any) -> Any:
-            # The outputs as the tapes know them: the inner ones would lead a second derivative astray. A
-            # ForwardAccumulator asks before they are there.
-            return primal(x, how), lambda *gout: pull(x, tracked or eager(x, how), gout, how)
-
-        out = run(*x)
-        tracked[:] = out if isinstance(out, tuple | list) else (out,)
-        return tuple(tracked)
+        with record.stop_recording():
+            out = primal(x, how)
+        return recorded(out, x, how)
 
     def traced(x: Any, how: Any) -> tuple[Any, ...]:
-        # An identity whose gradient is ours, and looks at nothing but its own inputs and outputs. What a closure holds,
-        # as custom_gradient's does, is out of scope when a tape outside the function differentiates twice.
+        # An identity whose gradient is ours, and looks at nothing but its own inputs and outputs. What a closure holds
+        # is out of scope when a tape outside the function differentiates twice.
         with record.stop_recording():
             out = primal(x, how)
             k = len(out)
             with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": _name(rule, how)}):
-                same = tf.identity_n([*out, *x])
+                out = tf.identity_n([*out, *x])[:k]
+        return recorded(out, x, how)
 
-        def backward(*g: Any) -> list[Any]:  # for a tape inside the function, which does not ask the graph
-            return [*[None] * k, *pull(x, same[:k], g[:k], how)]
-
-        record.record_operation(rule.name, same, [*out, *x], backward)
-        return tuple(same[:k])
+    def run(x: Any, how: Any) -> tuple[Any, ...]:
+        return (eager if tf.executing_eagerly() else traced)(x, how)
 
     def register(how: Any) -> None:
         @tf.RegisterGradient(_name(rule, how))  # type: ignore[untyped-decorator]
@@ -154,8 +167,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
             return [*[None] * k, *pull(op.inputs[k:], op.outputs[:k], g[:k], how)]
 
     def function(*args: Any) -> tuple[Any, ...]:
-        run = eager if tf.executing_eagerly() else traced
-        return run(args[:-1], args[-1])
+        return run(tuple(args[:-1]), args[-1])
 
     for degenerate in public.POLICIES:
         register(public.How(degenerate))
