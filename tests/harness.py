@@ -215,7 +215,7 @@ class Autograd:
 
         import eigengrad.autograd as adapter
 
-        self.autograd, self.eg = autograd, adapter
+        self.autograd, self.anp, self.eg = autograd, anp, adapter
         self.m = SimpleNamespace(
             sum=anp.sum,
             real=anp.real,

@@ -20,7 +20,7 @@ def like(x, w):
 def form(C, V):
     """v_i^H C v_i for every column."""
     return (
-        np.sum(np.conj(V) * (C @ V), axis=0).real if V.dtype != object else _real(np.sum(np.conj(V) * (C @ V), axis=0))
+        np.sum(np.conj(V) * (C @ V), axis=-2).real if V.dtype != object else _real(np.sum(np.conj(V) * (C @ V), axis=-2))
     )
 
 
@@ -42,11 +42,60 @@ class Smooth:
         C = m.array(self.C)
         q = m.real(m.conj(V) * (C @ V))
         a, b, c, d = (m.array(x) for x in (self.a, self.b, self.c, self.d))
-        return m.sum(a * w + b * w * w) + m.sum((c + d * w) * q)
+        return m.sum(a * w + b * w * w) + m.sum((c + d * w)[..., None, :] * q)
 
     def cotangents(self, w, V):
         a, b, c, d, C = (like(x, w) for x in (self.a, self.b, self.c, self.d, self.C))
         return a + 2 * b * w + d * form(C, V), 2 * (C @ V) * (c + d * w)
+
+
+@dataclass
+class Outside(Smooth):
+    """A smooth loss of all pairs but the first two, and of these Σ w², `sym` times; V may be left out.
+
+    Nothing is said of the first two vectors: their columns are not looked at, so that they may be NaN.
+    """
+
+    sym: float
+
+    def astype(self, dtype):
+        real = np.zeros(1, dtype).real.dtype
+        return Outside(*(x.astype(real) for x in (self.a, self.b, self.c, self.d)), self.C.astype(dtype), self.sym)
+
+    def value(self, m, w, V=None):
+        first, rest = w[..., :2], w[..., 2:]
+        a, b, c, d = (m.array(x) for x in (self.a, self.b, self.c, self.d))
+        total = m.sum(a * rest + b * rest * rest)
+        if self.sym:
+            total = total + self.sym * m.sum(first * first)
+        if V is None:
+            return total
+        V = V[..., :, 2:]
+        return total + m.sum((c + d * rest)[..., None, :] * m.real(m.conj(V) * (m.array(self.C) @ V)))
+
+    def cotangents(self, w, V=None):
+        a, b, c, d, C = (like(x, w) for x in (self.a, self.b, self.c, self.d, self.C))
+        first, rest = w[..., :2], w[..., 2:]
+        gw = a + 2 * b * rest
+        gV = None
+        if V is not None:
+            V = V[..., :, 2:]
+            gw = gw + d * form(C, V)
+            gV = 2 * (C @ V) * (c + d * rest)[..., None, :]
+            gV = np.concatenate([np.zeros_like(gV), gV], -1)
+        return np.concatenate([2 * self.sym * first, gw], -1), gV
+
+    def dcotangents(self, w, V, dw, dV):
+        """Along tangents, where `sym` is 0."""
+        rest, b, c, d, C = dw[..., 2:], self.b, self.c, self.d, self.C
+        gw = 2 * b * rest
+        gV = None
+        if V is not None:
+            V, dV = V[..., :, 2:], dV[..., :, 2:]
+            gw = gw + 2 * d * np.sum(np.conj(V) * (C @ dV), axis=-2).real
+            gV = 2 * (C @ dV) * (c + d * w[..., 2:])[..., None, :] + 2 * (C @ V) * (d * rest)[..., None, :]
+            gV = np.concatenate([np.zeros_like(gV), gV], -1)
+        return np.concatenate([0 * dw[..., :2], gw], -1), gV
 
 
 def smooth(n, rng, complex_=False, scale=1.0):

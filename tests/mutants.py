@@ -199,15 +199,15 @@ MUTANTS = (
     Mutant(
         "weights judged absolutely",
         "rules/refusal.py",
-        "xp.max(xp.abs(g), -1)[..., None])[..., None]",
-        "xp.max(xp.abs(g), -1)[..., None] * 0.0 + 1.0)[..., None]",
+        "xp.max(xp.abs(g), -1)[..., None], how)[..., None]",
+        "xp.max(xp.abs(g), -1)[..., None] * 0.0 + 1.0, how)[..., None]",
         ("refuses_unequal_weights",),
     ),
     Mutant(
         "basis judged absolutely",
         "rules/refusal.py",
-        "allowed = rounding(xp, w, 1.0)[..., None] * size\n    bad = same",
-        "allowed = rounding(xp, w, 1.0)[..., None] * (0.0 * size + 1.0)\n    bad = same",
+        "allowed = rounding(xp, w, 1.0, how)[..., None] * size\n    bad = same",
+        "allowed = rounding(xp, w, 1.0, how)[..., None] * (0.0 * size + 1.0)\n    bad = same",
         ("refuses_the_basis",),
     ),
     Mutant(
@@ -243,7 +243,7 @@ MUTANTS = (
     Mutant(
         "no move is seen",
         "rules/refusal.py",
-        "& (xp.abs(M) > rounding(xp, w, 1.0)[..., None] * size)",
+        "& (xp.abs(M) > rounding(xp, w, 1.0, how)[..., None] * size)",
         "& (xp.abs(M) > 1e9 * size)",
         ("forward_mode_knows_what_it_cannot", "refuses_undetermined_second_derivatives"),
     ),

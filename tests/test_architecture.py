@@ -99,7 +99,7 @@ def test_an_adapter_imports_no_other_framework(framework):
 def test_an_adapter_supplies_the_names_and_no_more(framework):
     """So that any of them is the strict stand-in for the others: no rule can use a name that one lacks."""
     names = set(vars(framework.eg._xp))
-    assert names == NAMES | {"array", "read"} | {rule.name for rule in RULES}
+    assert names == NAMES | {"array", "read", "narrow", "tracked"} | {rule.name for rule in RULES}
 
 
 def test_every_adapter_has_every_public_function(framework):

@@ -135,7 +135,7 @@ def test_front_and_errors(tf):
     assert np.array_equal(eigengrad.eigvalsh(a), eigengrad.tensorflow.eigvalsh(a))
     assert np.array_equal(eigengrad.eigvalsh(tf.Variable(a)), eigengrad.tensorflow.eigvalsh(a))
     assert eigengrad.eigvalsh(tf.eye(2, dtype=tf.int32)).dtype == tf.float32
-    with pytest.raises(DtypeError, match=r"half|float16"):
-        eigengrad.eigh(tf.eye(2, dtype=tf.float16))
+    with pytest.raises(DtypeError, match="bool"):
+        eigengrad.eigh(tf.ones((2, 2), dtype=tf.bool))
     with pytest.raises(FrameworkError, match="convert_to_tensor"):
         eigengrad.tensorflow.eigh(np.eye(2))

@@ -49,7 +49,7 @@ defvjp_argnums(
 )
 defjvp_argnums(_astype, lambda argnums, tangents, out, args, kwargs: _astype(tangents[0], args[1]))
 
-_CONSTANT = "abs max cumsum sqrt sin cos floor ones_like isfinite iscomplex eps any numpy eigensolver"
+_CONSTANT = "abs max cumsum sqrt sin cos floor ones_like isfinite iscomplex eps any numpy eigensolver eigenvalues"
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
     **{name: _of_values(_constants[name]) for name in _CONSTANT.split()},
@@ -68,8 +68,16 @@ _xp = SimpleNamespace(
     cast=_cast,
     stop=_value,
     array=lambda a: a if isbox(a) else namespace.xp.array(a),
+    tracked=isbox,
+    narrow=_cast,
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+
+
+def _single(a: Any) -> Any:
+    return _cast(a, np.float32(0.0)) if _value(a).dtype == np.float16 else a
+
+
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, _single(a))
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -78,8 +86,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         return tuple(out[i] for i in range(len(out)))
 
     def of_kind(x: Any, g: Any) -> Any:
-        """A real input has a real cotangent."""
-        return g if np.iscomplexobj(_value(x)) else anp.real(g)
+        """A real input has a real cotangent, and keeps its precision, which autograd's `where` loses."""
+        return _cast(g if np.iscomplexobj(_value(x)) else anp.real(g), x)
 
     def vjp(argnums: Any, out: Any, args: Any, kwargs: Any) -> Callable[[Any], Any]:
         *x, how = args
@@ -95,7 +103,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         dx = [0.0 * _value(v) for v in x]
         for i, t in zip(argnums, tangents, strict=True):
             dx[i] = t
-        return traced_tuple(tuple(rule.jvp(_xp, x, tracked(out), dx, how)))
+        dout = rule.jvp(_xp, x, tracked(out), dx, how)
+        return traced_tuple(tuple(map(_cast, dout, tracked(out))))
 
     function = primitive(lambda *args: tuple(rule.primal(_xp, args[:-1], args[-1])))
     defvjp_argnums(function, vjp)

@@ -5,9 +5,10 @@ a tolerance is a multiple of the machine epsilon and of a size measured on the d
 loss changes no decision.
 
     equal      w_i, w_{i+1} neighbours with  w_{i+1} - w_i <= EQUAL eps max|w|,  chained into clusters
-    rounding   a residual x beside data of size s is rounding where  |x| <= ROUNDING sqrt(n) eps s
-    numerator  q = skew(V^H gV)_ij is rounding where  |q| <= NUMERATOR eps max(|gv_i|, |gv_j|)  and the gap that
-               would magnify it is below NEAR max|w|
+    rounding   a residual x beside data of size s is rounding where  |x| <= (ROUNDING sqrt(n) eps + COARSE eps') s,
+               eps' = 0, but for half precision its epsilon: computed in single, a loss sees w and V rounded to half
+    numerator  q = skew(V^H gV)_ij is rounding where  |q| <= NUMERATOR (eps + eps') max(|gv_i|, |gv_j|)  and the gap
+               that would magnify it is below NEAR max|w|
     agreement  two gradients from different programs are the same where  |g1 - g2| <= sqrt(eps) max|g|
 
 EQUAL: LAPACK, and a product of matrices before it, split a repeated eigenvalue into neighbours at most 13 eps max|w|
@@ -22,6 +23,7 @@ from typing import Any
 
 EQUAL = 32.0
 ROUNDING = 256.0
+COARSE = 4.0
 NUMERATOR = 4.0
 NEAR = 0.1
 
@@ -42,9 +44,14 @@ def tolerance(xp: Any, w: Any) -> Any:
     return EQUAL * xp.eps(w) * largest(xp, w)
 
 
-def rounding(xp: Any, w: Any, size: Any) -> Any:
+def rounding(xp: Any, w: Any, size: Any, how: Any) -> Any:
     """What is left of data of that size when nothing but rounding is left; `size` broadcasts against (..., 1)."""
-    return ROUNDING * xp.sqrt(count(xp, w)) * xp.eps(w) * size
+    return (ROUNDING * xp.sqrt(count(xp, w)) * xp.eps(w) + COARSE * how.coarse) * size
+
+
+def numerator(xp: Any, w: Any, size: Any, how: Any) -> Any:
+    """The same for what is known better: an inner product with a column of that norm."""
+    return NUMERATOR * (xp.eps(w) + how.coarse) * size
 
 
 def agreement(xp: Any, g: Any) -> float:

@@ -26,7 +26,8 @@ from .rules.registry import RULES
 
 __all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
 
-_DTYPES = ("float32", "float64", "complex64", "complex128")
+_HALF = ("float16", "bfloat16")
+_DTYPES = (*_HALF, "float32", "float64", "complex64", "complex128")
 
 
 def _array(a: Any) -> Any:
@@ -79,8 +80,11 @@ _xp = SimpleNamespace(
     numpy=jax.device_get,
     array=_array,
     eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
+    eigenvalues=lambda H: jnp.linalg.eigvalsh(H, symmetrize_input=False),
+    tracked=lambda a: True,  # a rule runs compiled; what it would save is a product of n^2
+    narrow=lambda x, like: x.astype(like.dtype),
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in _HALF else a)
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]]) -> Primitive:

@@ -27,10 +27,21 @@ def _eigensolver(H: Any) -> tuple[Any, Any]:
     try:
         return tuple(np.linalg.eigh(H))  # type: ignore[return-value]
     except np.linalg.LinAlgError as error:
-        raise ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.") from error
+        raise _no_convergence(error) from error
 
 
-_KINDS = ("float32", "float64", "complex64", "complex128")
+def _eigenvalues(H: Any) -> Any:
+    try:
+        return np.linalg.eigvalsh(H)
+    except np.linalg.LinAlgError as error:
+        raise _no_convergence(error) from error
+
+
+def _no_convergence(error: Exception) -> ConvergenceError:
+    return ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.")
+
+
+_KINDS = ("float16", "float32", "float64", "complex64", "complex128")
 
 
 def _array(a: Any) -> Any:
@@ -87,20 +98,38 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         numpy=constant(np.asarray),
         array=_array,
         eigensolver=_eigensolver,
+        eigenvalues=_eigenvalues,
+        tracked=lambda a: isinstance(a, Dual),
     )
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
-    (read,) = [make(_READ, xp)]
+    read, narrow = make(_READ, xp), make(_NARROW, xp)
     xp.read = lambda A, convention: read(A, convention)[0]
+    xp.narrow = lambda x, like: narrow(x, value(like).dtype)[0]
     return xp
 
+
+# What other frameworks differentiate themselves, as rules. The reading of half precision is in single.
+
+_single = linear(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x)
 
 _READ = Rule(
     "read",
     1,
-    lambda xp, x, convention: (READINGS[convention].read(xp, *x),),
-    lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, *dx),),
-    lambda xp, x, out, gout, convention: (READINGS[convention].pull(xp, *gout),),
+    lambda xp, x, convention: (READINGS[convention].read(xp, _single(*x)),),
+    lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, _single(*dx)),),
+    lambda xp, x, out, gout, convention: (xp.cast(READINGS[convention].pull(xp, *gout), *x),),
+    linear=(0,),
+)
+
+_astype = linear(lambda x, dtype: x.astype(dtype))
+
+_NARROW = Rule(
+    "narrow",
+    1,
+    lambda xp, x, dtype: (_astype(*x, dtype),),
+    lambda xp, x, out, dx, dtype: (_astype(*dx, dtype),),
+    lambda xp, x, out, gout, dtype: (xp.cast(*gout, *x),),
     linear=(0,),
 )
 

@@ -110,7 +110,9 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
 
         return function
 
-    result = _body(function)(namespace(record), a, *args, **kwargs)
+    recording = namespace(record)
+    recording.tracked = lambda a: True
+    result = _body(function)(recording, a, *args, **kwargs)
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)

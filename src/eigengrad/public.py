@@ -16,6 +16,7 @@ from .conventions import convert, detect, svec, unsvec, unvech, vech
 from .errors import NotFiniteError, OptionError, ShapeError
 from .frameworks import adapter_for
 from .reading import UPLO, by_uplo
+from .rules.blocks import decompose, values
 
 __all__ = [
     "PUBLIC",
@@ -48,9 +49,14 @@ class EighResult(NamedTuple):
 
 
 class How(NamedTuple):
-    """The options of a call that its rules know."""
+    """What rules know of a call: its option, and the epsilon that results are rounded to, 0 for none coarser."""
 
     degenerate: str
+    coarse: float = 0.0
+
+
+#: Every one that a call can make, for adapters that prepare them: float16 and bfloat16 are the coarse ones.
+HOWS = tuple(How(degenerate, coarse) for degenerate in POLICIES for coarse in (0.0, 2.0**-10, 2.0**-7))
 
 
 def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callable[P, R]:
@@ -100,8 +106,8 @@ def _option(name: str, value: Any, kind: Any) -> Any:
     return value
 
 
-def _door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> Any:
-    """The Hermitian matrix that an argument stands for; refused where an entry that is read is not finite."""
+def _door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any, How]:
+    """The array, and the Hermitian matrix that it stands for, refused where an entry that is read is not finite."""
     convention = by_uplo(UPLO)
     a = xp.array(a)
     _square(a)
@@ -116,7 +122,12 @@ def _door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> Any:
                 "would return numbers all the same. Remove it, or look at what produced it.",
                 index=where,
             )
-    return a, H
+    return a, H, How(degenerate, xp.eps(a) if xp.eps(a) > xp.eps(H) else 0.0)
+
+
+def _hand_out(xp: Any, x: Any, a: Any, how: How) -> Any:
+    """Half precision, computed in single, comes back as it went in."""
+    return xp.narrow(x, a) if how.coarse else x
 
 
 def _empty(xp: Any, a: Any) -> EighResult:
@@ -131,7 +142,8 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
 
     Parameters
     ----------
-    a : array, shape (..., n, n), float32, float64, complex64 or complex128; integers as the framework's default float
+    a : array, shape (..., n, n), float32, float64, complex64 or complex128; float16 and bfloat16 are
+        computed in float32 and come back as they went in; integers become the framework's default float
     UPLO : None, "L" or "U"
         What is read, and so what the gradient, entry by entry, is the gradient of. None reads both triangles,
         (A + A^H)/2, and the gradient is Hermitian; "L" and "U" read that triangle, and the gradient lies in it.
@@ -172,12 +184,15 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     >>> np.round(w, 12)
     array([1., 3.])
     """
-    how = How(_option("degenerate", degenerate, Degenerate))
-    a, H = _door(xp, a, UPLO, degenerate)
+    a, H, how = _door(xp, a, UPLO, _option("degenerate", degenerate, Degenerate))
     if a.shape[-1] == 0:
         return _empty(xp, a)
-    w, _, V, echo = xp.blocks(H, how)
-    return EighResult(w, xp.look(V, echo, how)[0])
+    if xp.tracked(a):
+        w, _, V, echo = xp.blocks(H, how)
+        (V,) = xp.look(V, echo, how)
+    else:
+        w, V = decompose(xp, H, how)
+    return EighResult(_hand_out(xp, w, a, how), _hand_out(xp, V, a, how))
 
 
 def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateValues = "subgradient") -> Any:
@@ -187,7 +202,8 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
 
     Parameters
     ----------
-    a : array, shape (..., n, n), float32, float64, complex64 or complex128; integers as the framework's default float
+    a : array, shape (..., n, n), float32, float64, complex64 or complex128; float16 and bfloat16 are
+        computed in float32 and come back as they went in; integers become the framework's default float
     UPLO : None, "L" or "U"
         What is read; as in `eigh`.
     degenerate : "subgradient", "raise" or "nan"
@@ -219,11 +235,10 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
     >>> np.round(eg.eigvalsh(np.array([[2.0, 1.0], [1.0, 2.0]])), 12)
     array([1., 3.])
     """
-    how = How(_option("degenerate", degenerate, DegenerateValues))
-    a, H = _door(xp, a, UPLO, degenerate)
+    a, H, how = _door(xp, a, UPLO, _option("degenerate", degenerate, DegenerateValues))
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
-    return xp.blocks(H, how)[0]
+    return _hand_out(xp, xp.blocks(H, how)[0] if xp.tracked(a) else values(xp, H, how), a, how)
 
 
 #: Every public function of arrays; an adapter binds them all, and tests take their lists from here.

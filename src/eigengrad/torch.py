@@ -20,7 +20,8 @@ from .rules.registry import RULES
 
 __all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
 
-_DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
+_HALF = (torch.float16, torch.bfloat16)
+_DTYPES = (*_HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 
 def _array(a: Any) -> torch.Tensor:
@@ -41,10 +42,26 @@ def _array(a: Any) -> torch.Tensor:
 
 def _eigensolver(H: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     try:
-        w, V = torch.linalg.eigh(H)
+        return tuple(torch.linalg.eigh(H))
     except torch.linalg.LinAlgError as error:
         raise ConvergenceError(f"The solver found no decomposition: {error}") from error
-    return w, V
+
+
+def _eigenvalues(H: torch.Tensor) -> torch.Tensor:
+    try:
+        return torch.linalg.eigvalsh(H)
+    except torch.linalg.LinAlgError as error:
+        raise ConvergenceError(f"The solver found no decomposition: {error}") from error
+
+
+def _tracked(a: torch.Tensor) -> bool:
+    """Whether a derivative may be asked for."""
+    return (
+        torch.compiler.is_compiling()
+        or (a.requires_grad and torch.is_grad_enabled())
+        or functorch.is_functorch_wrapped_tensor(a)
+        or forward_ad.unpack_dual(a).tangent is not None
+    )
 
 
 def _any(bad: torch.Tensor) -> bool | None:
@@ -95,8 +112,11 @@ _xp = SimpleNamespace(
     numpy=_numpy,
     array=_array,
     eigensolver=_eigensolver,
+    eigenvalues=_eigenvalues,
+    tracked=_tracked,
+    narrow=lambda x, like: x.to(like.dtype),
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in _HALF else a)
 
 
 def _without_tangent(x: torch.Tensor) -> torch.Tensor:
@@ -150,13 +170,11 @@ def _function(rule: Rule, how: Any, forward_mode: bool) -> type[torch.autograd.F
 def _attach(rule: Rule) -> Callable[..., Any]:
     # All made beforehand: torch.compile cannot make a class. And it takes none that has a jvp.
     made = {
-        (degenerate, forward_mode): _function(rule, public.How(degenerate), forward_mode)
-        for degenerate in public.POLICIES
-        for forward_mode in (False, True)
+        (how, forward_mode): _function(rule, how, forward_mode) for how in public.HOWS for forward_mode in (False, True)
     }
 
     def function(*args: Any) -> Any:
-        return made[args[-1].degenerate, not torch.compiler.is_compiling()].apply(*args[:-1])
+        return made[args[-1], not torch.compiler.is_compiling()].apply(*args[:-1])
 
     return function
 

@@ -18,6 +18,7 @@ where a matrix is meant; and
     diagonal(x)     of the last two axes                any(x)      bool; None where values cannot be read
     embed(w)        the matrix with diagonal w          numpy(x)    its values as a NumPy array
     eigensolver(H)  ascending w and V, H Hermitian      take(x, i)  x[..., i], i a NumPy array of integers
+    eigenvalues(H)  ascending w alone
     constant(c, like)   a NumPy array in the framework, dtype and device of `like`
 """
 
@@ -56,6 +57,7 @@ NAMES = frozenset(
         "any",
         "numpy",
         "eigensolver",
+        "eigenvalues",
     ]
 )
 

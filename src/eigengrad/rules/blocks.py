@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import NEAR, NUMERATOR, generic_phases, generic_reflection, largest, merge, same_cluster
+from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_cluster
 from ..reading import adjoint, hermitian
 from . import Rule
 from .refusal import clustered, refuse_basis, refuse_weights
@@ -98,18 +98,39 @@ def _settle_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 # -- A = V W V^H ------------------------------------------------------------------------------------------------------
 
 
-def _blocks(xp: Any, x: Any, how: Any) -> Any:
-    (A,) = x
-    # A solver may stop at NaN or return numbers all the same; and others of the batch must not suffer.
-    broken = xp.max(xp.max(xp.where(xp.isfinite(A), 0.0, 1.0), -1), -1)[..., None] > 0.0
+def _broken(xp: Any, A: Any) -> Any:
+    """Which matrices are not finite: a solver may stop at one, or return numbers, and the others must not suffer."""
+    return xp.max(xp.max(xp.where(xp.isfinite(A), 0.0, 1.0), -1), -1)[..., None] > 0.0
+
+
+def _merged(xp: Any, w: Any, how: Any) -> Any:
+    """With "subgradient" weights are not judged, and values keep every digit."""
+    return w if how.degenerate == "subgradient" else merge(xp, w)
+
+
+def values(xp: Any, A: Any, how: Any) -> Any:
+    """The eigenvalues alone, for arrays that no derivative is asked of."""
+    broken = _broken(xp, A)
+    w = xp.eigenvalues(xp.where(broken[..., None], 0.0, A))
+    return _merged(xp, xp.where(broken, float("nan"), w), how)
+
+
+def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
+    """Eigenvalues, and vectors in the generic basis."""
+    broken = _broken(xp, A)
     w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
-    w, V = xp.where(broken, float("nan"), w), xp.where(broken[..., None], float("nan"), V)
-    if how.degenerate != "subgradient":  # whose weights are not judged, and whose values keep every digit
-        w = merge(xp, w)
+    V = xp.where(broken[..., None], float("nan"), V)
+    w = _merged(xp, xp.where(broken, float("nan"), w), how)
     same = same_cluster(xp, w)
     V = generic_phases(xp, w, V)
     if clustered(xp, w, same, how):
         V = V @ xp.cast(generic_reflection(xp, w, same), V)
+    return w, V
+
+
+def _blocks(xp: Any, x: Any, how: Any) -> Any:
+    (A,) = x
+    w, V = decompose(xp, A, how)
     W = xp.embed(xp.cast(w, V))
     return w, W, V, 1.0 * W
 
@@ -132,12 +153,12 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     if clustered(xp, w, same, how):
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
-    (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w), how)
+    (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w, how), how)
     K = G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
     return (hermitian(xp, V @ K @ adjoint(xp, V)),)
 
 
-def without_rounding(xp: Any, R: Any, gV: Any, w: Any) -> Any:
+def without_rounding(xp: Any, R: Any, gV: Any, w: Any, how: Any) -> Any:
     """R without the values, but with the derivatives, that are rounding which a small gap would magnify.
 
     A loss of a whole space through its single vectors has R = 0 between them, and gets eps |gV| from rounding.
@@ -147,7 +168,7 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any) -> Any:
     norm = xp.stop(most[..., 0, :] * xp.sqrt(xp.sum((xp.abs(gV) / unit) ** 2, -2)))
     norm = xp.where(gaps(xp, norm) > 0.0, norm[..., None, :], norm[..., :, None])
     near = xp.abs(gaps(xp, w)) <= NEAR * largest(xp, w)[..., None]
-    small = near & (xp.abs(R) <= NUMERATOR * xp.eps(w) * norm)
+    small = near & (xp.abs(R) <= numerator(xp, w, norm, how))
     return xp.where(small, R - xp.stop(R), R)
 
 

@@ -57,20 +57,20 @@ def refuse(xp: Any, bad: Any, X: Any, how: Any, error: Any) -> Any:
     return xp.where(bad, float("nan"), X)
 
 
-def moved(xp: Any, M: Any, w: Any, same: Any) -> Any:
+def moved(xp: Any, M: Any, w: Any, same: Any, how: Any) -> Any:
     """Pairs that M = V^H dA V mixes inside a cluster, beside the size of all of M.
 
     V is generic there, so none does where M is a multiple of the identity, and where it is not, with probability one,
     all do.
     """
     size = xp.max(xp.max(xp.abs(M), -1), -1)[..., None, None]
-    return distinct(xp, w, same) & (xp.abs(M) > rounding(xp, w, 1.0)[..., None] * size)
+    return distinct(xp, w, same) & (xp.abs(M) > rounding(xp, w, 1.0, how)[..., None] * size)
 
 
-def differ(xp: Any, g: Any, w: Any, same: Any) -> tuple[Any, Any, Any]:
+def differ(xp: Any, g: Any, w: Any, same: Any, how: Any) -> tuple[Any, Any, Any]:
     """Pairs in a cluster whose weights differ by more than rounding; the differences; what is allowed."""
     apart = xp.abs(g[..., :, None] - g[..., None, :])
-    allowed = rounding(xp, w, xp.max(xp.abs(g), -1)[..., None])[..., None]
+    allowed = rounding(xp, w, xp.max(xp.abs(g), -1)[..., None], how)[..., None]
     return same & (apart > allowed), apart, allowed
 
 
@@ -79,10 +79,10 @@ def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, same: Any, how: Any) -> A
 
     With "subgradient" only a second derivative is refused: `echo` is then the M that the second pass goes along.
     """
-    bad, apart, allowed = differ(xp, g, w, same)
+    bad, apart, allowed = differ(xp, g, w, same, how)
     second = how.degenerate == "subgradient"
     if second:
-        bad = bad & moved(xp, echo, w, same)
+        bad = bad & moved(xp, echo, w, same, how)
     error = lambda: explain_weights(xp, w, bad, apart, allowed, second)  # noqa: E731
     return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
 
@@ -107,7 +107,7 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
         size = 2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]
     else:
         return outside
-    allowed = rounding(xp, w, 1.0)[..., None] * size
+    allowed = rounding(xp, w, 1.0, how)[..., None] * size
     bad = same & (xp.abs(Q) > allowed)
     error = lambda: explain(xp, _BASIS, w, bad, xp.abs(Q), allowed)  # noqa: E731
     return refuse(xp, bad, outside, how, error)

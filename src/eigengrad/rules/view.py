@@ -36,8 +36,8 @@ def _place(xp: Any, x: Any, how: Any) -> Any:
 def _place_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (_, echo), (dg, decho) = x, dx
     w, same = _spectrum(xp, echo)
-    bad, apart, allowed = differ(xp, dg, w, same)
-    bad = bad & moved(xp, decho, w, same)
+    bad, apart, allowed = differ(xp, dg, w, same, how)
+    bad = bad & moved(xp, decho, w, same, how)
     (dG,) = xp.place(dg, echo, how)
     return (refuse(xp, bad, dG, how, lambda: explain_weights(xp, w, bad, apart, allowed, second=True)),)
 
@@ -55,7 +55,7 @@ def _gather(xp: Any, x: Any, how: Any) -> Any:
 def _gather_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (M, echo), (dM, decho) = x, dx
     w, same = _spectrum(xp, echo)
-    bad = moved(xp, xp.stop(M), w, same) & moved(xp, decho, w, same)
+    bad = moved(xp, xp.stop(M), w, same, how) & moved(xp, decho, w, same, how)
     (dw,) = xp.gather(dM, echo, how)
     return (xp.where(_any_row(xp, bad), float("nan"), dw),)
 
@@ -76,7 +76,7 @@ def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     if how.degenerate == "projector":
         return (dV,)
     w, same = _spectrum(xp, echo)
-    return (xp.where(_any_row(xp, moved(xp, decho, w, same))[..., None, :], float("nan"), dV),)
+    return (xp.where(_any_row(xp, moved(xp, decho, w, same, how))[..., None, :], float("nan"), dV),)
 
 
 def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:

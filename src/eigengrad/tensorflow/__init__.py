@@ -1,8 +1,8 @@
 """TensorFlow: a rule becomes an operation that tapes and accumulators record, and the public functions take tensors.
 
-Forward mode is our rule, except for an accumulator around a tf.function, where TensorFlow transposes the gradient, asked
-with made-up cotangents: there the tangents of a cluster's vectors are not NaN. With jit_compile=True the eigensolver is
-that of jacobi.py.
+Forward mode is our rule, except for an accumulator around a tf.function, where TensorFlow transposes the gradient,
+asked with made-up cotangents: there the tangents of a cluster's vectors are not NaN. With jit_compile=True the
+eigensolver is that of jacobi.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
@@ -26,7 +26,8 @@ from . import jacobi
 
 __all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
 
-_DTYPES = (tf.float32, tf.float64, tf.complex64, tf.complex128)
+_HALF = (tf.float16, tf.bfloat16)
+_DTYPES = (*_HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
 
 
 def _array(a: Any) -> Any:
@@ -54,6 +55,11 @@ def _eigensolver(H: Any) -> tuple[Any, Any]:
     except tf.errors.InvalidArgumentError as error:
         raise ConvergenceError(f"The solver found no decomposition: {error.message}") from error
     return tf.math.real(w), V
+
+
+def _tracked(a: Any) -> bool:
+    """Whether a derivative may be asked for; a function that is traced does not know."""
+    return not tf.executing_eagerly() or record.could_possibly_record()
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
@@ -107,13 +113,16 @@ _xp = SimpleNamespace(
     diagonal=tf.linalg.diag_part,
     embed=tf.linalg.diag,
     stop=tf.stop_gradient,
-    eps=lambda x: float(np.finfo(x.dtype.as_numpy_dtype).eps),
+    eps=lambda x: float(finfo(x.dtype.as_numpy_dtype).eps),
     any=lambda x: bool(tf.reduce_any(x)) if tf.executing_eagerly() else None,
     numpy=lambda x: x.numpy(),
     array=_array,
     eigensolver=_eigensolver,
+    eigenvalues=lambda H: tf.math.real(tf.linalg.eigvalsh(H)),
+    tracked=_tracked,
+    narrow=lambda x, like: tf.cast(x, like.dtype),
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in _HALF else a)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -125,21 +134,27 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
 
     def recorded(out: Any, x: Any, how: Any) -> tuple[Any, ...]:
-        """The outputs, as tapes and accumulators know them."""
+        """The outputs, made known to tapes and accumulators.
+
+        An accumulator asks for tangents before any tape around it has heard of the outputs. So the tangents are those
+        of copies, which are made known first; and to those tapes the outputs are these copies then, so that what one
+        decomposition sends back is judged as a whole.
+        """
+        copies = _copies(out)
+        known: list[Any] = []
 
         def backward(*gout: Any) -> list[Any]:
-            return list(pull(x, out, gout, how))
+            if known:
+                return [*[None] * len(x), *gout]
+            return [*pull(x, out, gout, how), *[None] * len(copies)]
 
-        def forward(*dx: Any) -> list[Any]:
-            # Without it an accumulator would transpose `backward`, asked with made-up cotangents. It is asked before
-            # any tape, or accumulator further out, has heard of the outputs; so they are told here, and once more later.
-            tell()
-            return list(rule.jvp(_xp, x, tuple(out), dx, how))
+        def forward(*d: Any) -> list[Any]:
+            these = recorded(_copies(out) if known else copies, x, how)
+            if record.should_record_backprop(these):  # a tape around the accumulator
+                known.append(these)
+            return list(rule.jvp(_xp, x, these, d[: len(x)], how))
 
-        def tell() -> None:
-            record.record_operation(rule.name, out, x, backward, forward)
-
-        tell()
+        record.record_operation(rule.name, out, [*x, *copies], backward, forward)
         return tuple(out)
 
     def eager(x: Any, how: Any) -> tuple[Any, ...]:
@@ -169,13 +184,18 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     def function(*args: Any) -> tuple[Any, ...]:
         return run(tuple(args[:-1]), args[-1])
 
-    for degenerate in public.POLICIES:
-        register(public.How(degenerate))
+    for how in public.HOWS:
+        register(how)
     return function
 
 
+def _copies(tensors: Any) -> list[Any]:
+    with record.stop_recording():
+        return [tf.identity(t) for t in tensors]
+
+
 def _name(rule: Rule, how: Any) -> str:
-    return f"eigengrad_{rule.name}_{how.degenerate}"
+    return f"eigengrad_{rule.name}_{how.degenerate}_{how.coarse}"
 
 
 for _rule in RULES:

@@ -6,7 +6,7 @@ from close with such numbers. This one ends at residuals of a few eps max|w|, as
 
 Pairs of a round-robin tournament are rotated at once (Brent & Luk, "The solution of singular-value and symmetric
 eigenvalue problems on multiprocessor arrays", 1985). A pair with α, β on the diagonal and γ = |γ| z off it is made
-diagonal by the columns  c x - s z* y,  s z x + c y  with  t = s/c,  t² + t (β - α)/|γ| = 1,  the smaller root. Rotations
+diagonal by the columns  c x - s z* y,  s z x + c y  with  t = s/c  the smaller root of  t² + t (β - α)/|γ| = 1. They
 are written as x - s (z* y + τ x), τ = s/(1 + c), which keeps V unitary over many sweeps.
 """
 
@@ -35,8 +35,7 @@ def eigh(H: Any) -> tuple[Any, Any]:
 
     def play(i: Any, A: Any, V: Any) -> tuple[Any, ...]:
         A, V = _rotate(A, V, half)
-        seat = lambda X: tf.gather(X, seats, axis=-1)  # noqa: E731
-        return i + 1, tf.linalg.matrix_transpose(seat(tf.linalg.matrix_transpose(seat(A)))), seat(V)
+        return i + 1, tf.gather(tf.gather(A, seats, axis=-1), seats, axis=-2), tf.gather(V, seats, axis=-1)
 
     def sweep(i: Any, A: Any, V: Any) -> tuple[Any, ...]:
         return i + 1, *tf.while_loop(lambda r, A, V: r < 2 * half - 1, play, (0, A, V))[1:]
@@ -48,10 +47,10 @@ def eigh(H: Any) -> tuple[Any, Any]:
     _, A, V = tf.while_loop(unfinished, sweep, (0, A, V))
     w = tf.math.real(tf.linalg.diag_part(A))[..., :n]
     order = tf.argsort(w, axis=-1)
-    sort = lambda X: tf.gather(X, order, axis=-1, batch_dims=order.shape.rank - 1)  # noqa: E731
-    rows = tf.linalg.matrix_transpose(V)[..., :n, :n]
-    V = tf.gather(rows, order, axis=-2, batch_dims=order.shape.rank - 1)
-    return sort(w) * size[..., 0], tf.linalg.matrix_transpose(V)
+    columns = tf.linalg.matrix_transpose(V)[..., :n, :n]
+    batch = order.shape.rank - 1
+    w, columns = (tf.gather(X, order, axis=-k, batch_dims=batch) for X, k in ((w, 1), (columns, 2)))
+    return w * size[..., 0], tf.linalg.matrix_transpose(columns)
 
 
 def _rotate(A: Any, V: Any, half: Any) -> tuple[Any, Any]:
