@@ -11,10 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 import truth
-from losses import Outside
-from transformations import LIMITS, TRANSFORMATIONS, front
+from harness import harness
+from losses import Outside, Refused
+from transformations import LIMITS, TRANSFORMATIONS, UNGUARDED
+
+from eigengrad import frameworks
+from eigengrad.errors import DegenerateError
 
 SPECTRA = {"distinct": [-1.0, 0.5, 2.0, 3.0], "rotated": [1.0, 1.0, 2.0, 3.0], "diagonal": [1.0, 1.0, 2.0, 3.0]}
+SECOND = ("hvp", "curvature")
 CONDITION = 6.0  # max|w| over the smallest gap that enters
 
 
@@ -81,7 +86,7 @@ def loss_of(function, complex_, second):
 def true(kind, function, complex_, name):
     H, E = (x[name] for x in matrices(complex_))
     E = truth.exact(E)
-    loss = loss_of(function, complex_, kind in ("hvp", "curvature"))
+    loss = loss_of(function, complex_, kind in SECOND)
     gradient = lambda X: truth.gradient(loss, X)  # noqa: E731
     if kind == "gradient":
         return truth.double(gradient(H))
@@ -101,8 +106,8 @@ class Problem:
     """What a transformation works on: the array, the direction, and the loss as a function of its framework."""
 
     def __init__(self, cell, names, loss, degenerate=None):
-        self.__dict__.update(vars(front(cell.framework)))  # torch, tf, jax, ..., eg
-        h, dtype = front(cell.framework), cell.dtype
+        self.__dict__.update(vars(harness(cell.framework)))  # torch, tf, jax, ..., eg
+        h, dtype = harness(cell.framework), cell.dtype
         H, E = matrices(cell.complex_)
         A, D = (np.stack([x[n] for n in names]) for x in ({n: truth.double(X) for n, X in H.items()}, E))
         if not cell.batched:
@@ -114,7 +119,8 @@ class Problem:
         self.loss = loss.astype(dtype)
         values = cell.function == "eigvalsh"
         self.split = lambda out: (out, None) if values else out
-        self.f = lambda x: self.loss.value(h.m, *self.split(self.call(x, **self.options)))
+        prepared = self.loss.of(h.array)
+        self.f = lambda x: prepared.value(h.m, *self.split(self.call(x, **self.options)))
 
     # for NumPy
     def cotangents(self, out):
@@ -126,35 +132,89 @@ class Problem:
         return gw if gV is None else (gw, gV)
 
     def pair(self, cotangents, tangents):
-        pairs = [(cotangents, tangents)] if not isinstance(cotangents, tuple) else zip(cotangents, tangents)
+        if not isinstance(cotangents, tuple):
+            cotangents, tangents = (cotangents,), (tangents,)
+        pairs = zip(cotangents, tangents, strict=True)
         # A column that the loss does not look at may be NaN.
         return sum(np.sum(np.real(np.conj(g) * np.where(g == 0, 0, t))) for g, t in pairs)
 
 
 def error(cell):
-    """The worst error of a cell, relative, over the spectra: as it is, in the unit of eps · condition."""
+    """The worst relative error of a cell: in a batch of all spectra, or for the rotated one."""
     kind, transform = TRANSFORMATIONS[cell.framework][cell.transformation]
-    loss = loss_of(cell.function, cell.complex_, kind in ("hvp", "curvature"))
-    worst = 0.0
-    for names in [tuple(SPECTRA)] if cell.batched else [(name,) for name in SPECTRA]:
-        found = front(cell.framework).numpy(transform(Problem(cell, names, loss)))
-        assert found.dtype == (cell.dtype if kind in ("gradient", "hvp") else np.zeros(1, cell.dtype).real.dtype)
-        each = [true(kind, cell.function, cell.complex_, name) for name in names]
-        expected = np.stack(each) if cell.batched and kind in ("gradient", "hvp") else sum(each[1:], start=each[0])
-        size = max(np.max(np.abs(expected)), sum(size_of(kind, cell.function, cell.complex_, name) for name in names))
-        worst = max(worst, float(np.max(np.abs(found - expected)) / size))
-    return worst
+    loss = loss_of(cell.function, cell.complex_, kind in SECOND)
+    names = tuple(SPECTRA) if cell.batched else ("rotated",)
+    found = harness(cell.framework).numpy(transform(Problem(cell, names, loss)))
+    assert found.dtype == (cell.dtype if kind in ("gradient", "hvp") else np.zeros(1, cell.dtype).real.dtype)
+    each = [true(kind, cell.function, cell.complex_, name) for name in names]
+    expected = np.stack(each) if cell.batched and kind in ("gradient", "hvp") else sum(each[1:], start=each[0])
+    size = max(np.max(np.abs(expected)), sum(size_of(kind, cell.function, cell.complex_, name) for name in names))
+    return float(np.max(np.abs(found - expected)) / size)
 
+
+def allowed(cell):
+    """1e-12 in double precision, as many eps in single, times the condition."""
+    return 1e-12 * CONDITION * cell.eps / np.finfo(float).eps
+
+
+def refused(cell):
+    """What becomes of a loss that has no derivative at a cluster: the error, or the values where there is none.
+
+    One vector of the cluster; by eigenvalues alone a kink; for second derivatives Σ w², which is undetermined.
+    """
+    kind, transform = TRANSFORMATIONS[cell.framework][cell.transformation]
+    problem = Problem(cell, tuple(SPECTRA), Refused(kind in SECOND), "raise" if kind == "gradient" else None)
+    try:
+        return harness(cell.framework).numpy(transform(problem))
+    except DegenerateError as error:
+        return error
+
+
+def page():
+    """The table, as Markdown."""
+    lines = [HEAD]
+    for framework, transformations in TRANSFORMATIONS.items():
+        lines += [f"\n## {frameworks.FRAMEWORKS[framework].title}\n", *TABLE]
+        for transformation in transformations:
+            row, limits = [], set()
+            for single in (False, True):
+                mine = [c for c in cells() if c[:2] == (framework, transformation) and c.single == single]
+                limits |= {c.limit for c in mine} - {""}
+                errors = [error(c) / c.eps for c in mine if not c.limit]
+                row.append(f"{max(errors):.0f}" if errors else "")
+            remark = UNGUARDED.get((framework, transformation), "; ".join(limits))
+            columns = (transformation, *row, _at_clusters(framework, transformation), remark)
+            lines.append(f"| {' | '.join(columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _at_clusters(framework, transformation):
+    """What a loss gets that has no derivative there."""
+    found = set()
+    for cell in cells():
+        if cell[:2] == (framework, transformation) and refusable(cell):
+            out = refused(cell)
+            found.add("error" if isinstance(out, DegenerateError) else "NaN" if np.isnan(out).any() else "a number")
+    return ", ".join(sorted(found))
+
+
+def refusable(cell):
+    """A cell that has something to refuse; forward mode of eigenvalues cannot know whether there is a kink."""
+    kind = TRANSFORMATIONS[cell.framework][cell.transformation][0]
+    alone = cell.function == "eigvalsh" and kind == "slope"
+    return cell.batched and not cell.single and not cell.limit and not alone
+
+
+HEAD = """# The grid
+
+Every way in which a framework differentiates, for `eigh` and `eigvalsh`, real and complex, single matrices and batches,
+at distinct eigenvalues and at (1, 1, 2, 3), rotated and diagonal. Written by `make grid` from the cells that the tests
+ask one by one (tests/grid.py, tests/transformations.py).
+
+Errors are the worst over these, in the unit of eps, relative to 60-digit truth; the losses see the eigenvalues, and the
+vectors outside the cluster. "Refused" is what becomes of a loss that has no derivative at (1, 1, 2, 3)."""
+
+TABLE = ("| | float64, eps | float32, eps | refused | remark |", "|---|---|---|---|---|")
 
 if __name__ == "__main__":
-    import sys, time
-    for cell in cells():
-        if cell.limit or (len(sys.argv) > 1 and not str(cell).startswith(sys.argv[1])):
-            continue
-        t = time.time()
-        try:
-            e = error(cell)
-            bad = "" if e <= 1e-12 * CONDITION * cell.eps / 2.2e-16 else "<<<<<<"
-            print(f"{cell}  {e:.1e}  {bad} {time.time()-t:.1f}s", flush=True)
-        except Exception as x:
-            print(f"{cell}  {type(x).__name__} {str(x)[:200]!r} {time.time()-t:.1f}s", flush=True)
+    print(page(), end="")

@@ -123,7 +123,7 @@ class TensorFlow:
             sum=tf.reduce_sum,
             real=tf.math.real,
             conj=tf.math.conj,
-            array=tf.constant,
+            array=tf.convert_to_tensor,
             cast=lambda x: tf.cast(x, tf.complex128),
             sqrt=tf.sqrt,
             log=tf.math.log,

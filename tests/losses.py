@@ -20,7 +20,9 @@ def like(x, w):
 def form(C, V):
     """v_i^H C v_i for every column."""
     return (
-        np.sum(np.conj(V) * (C @ V), axis=-2).real if V.dtype != object else _real(np.sum(np.conj(V) * (C @ V), axis=-2))
+        np.sum(np.conj(V) * (C @ V), axis=-2).real
+        if V.dtype != object
+        else _real(np.sum(np.conj(V) * (C @ V), axis=-2))
     )
 
 
@@ -62,12 +64,16 @@ class Outside(Smooth):
         real = np.zeros(1, dtype).real.dtype
         return Outside(*(x.astype(real) for x in (self.a, self.b, self.c, self.d)), self.C.astype(dtype), self.sym)
 
+    def of(self, make):
+        """The same loss, its coefficients made into arrays of a framework."""
+        return Outside(*(make(x) for x in (self.a, self.b, self.c, self.d, self.C)), self.sym)
+
     def value(self, m, w, V=None):
         first, rest = w[..., :2], w[..., 2:]
         a, b, c, d = (m.array(x) for x in (self.a, self.b, self.c, self.d))
         total = m.sum(a * rest + b * rest * rest)
         if self.sym:
-            total = total + self.sym * m.sum(first * first)
+            total = total + m.sum(self.sym * (first * first))
         if V is None:
             return total
         V = V[..., :, 2:]
@@ -96,6 +102,45 @@ class Outside(Smooth):
             gV = 2 * (C @ dV) * (c + d * w[..., 2:])[..., None, :] + 2 * (C @ V) * (d * rest)[..., None, :]
             gV = np.concatenate([np.zeros_like(gV), gV], -1)
         return np.concatenate([0 * dw[..., :2], gw], -1), gV
+
+
+class Refused:
+    """A loss without a derivative where the first two eigenvalues coincide: of one vector, or of one eigenvalue.
+
+    Or, of `second` order, Σ w² of them: its second derivative is not determined by w and V.
+    """
+
+    def __init__(self, second):
+        self.second = second
+
+    def astype(self, dtype):
+        return self
+
+    def of(self, make):
+        return self
+
+    def value(self, m, w, V=None):
+        if self.second:
+            return m.sum(w[..., :2] * w[..., :2])
+        if V is None:
+            return m.sum(w[..., :1])
+        x = V[..., :1, :1]
+        return m.sum(m.real(m.conj(x) * x))
+
+    def cotangents(self, w, V=None):
+        gw, gV = np.zeros_like(w), None if V is None else np.zeros_like(V)
+        if self.second:
+            gw[..., :2] = 2 * w[..., :2]
+        elif V is None:
+            gw[..., 0] = 1
+        else:
+            gV[..., 0, 0] = 2 * V[..., 0, 0]
+        return gw, gV
+
+    def dcotangents(self, w, V, dw, dV):
+        gw = np.zeros_like(w)
+        gw[..., :2] = 2 * dw[..., :2]
+        return gw, None if V is None else np.zeros_like(V)
 
 
 def smooth(n, rng, complex_=False, scale=1.0):

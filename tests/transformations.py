@@ -11,7 +11,6 @@ A transformation takes a `Problem` (grid.py) and returns one of
 from __future__ import annotations
 
 import numpy as np
-from harness import harness
 
 # -- PyTorch ----------------------------------------------------------------------------------------------------------
 
@@ -155,11 +154,15 @@ def tf_jacobian(p):
 
 
 def tf_jacobian_of_gradient(p):
-    with p.tf.GradientTape() as tape:
-        tape.watch(p.a)
-        g = reverse(p, p.f)(p.a)
-    k = p.a.shape.rank
-    return p.tf.tensordot(tape.jacobian(g, p.a), p.E, [list(range(k, 2 * k)), list(range(k))])
+    """Of its real and its imaginary part, for a Jacobian is of real functions."""
+    k, parts = p.a.shape.rank, []
+    for part in (p.tf.math.real, p.tf.math.imag)[: 1 + p.a.dtype.is_complex]:
+        with p.tf.GradientTape() as tape:
+            tape.watch(p.a)
+            g = part(reverse(p, p.f)(p.a))
+        J = tape.jacobian(g, p.a)
+        parts.append(p.tf.reduce_sum(p.tf.math.real(p.tf.math.conj(J) * p.E), list(range(k, 2 * k))))
+    return p.tf.complex(*parts) if p.a.dtype.is_complex else parts[0]
 
 
 def tf_vectorized(p):
@@ -315,13 +318,31 @@ NUMPY = {"vjp": ("gradient", np_vjp), "jvp": ("slope", np_jvp), "hvp": ("hvp", n
 
 TRANSFORMATIONS = {"numpy": NUMPY, "torch": TORCH, "tensorflow": TENSORFLOW, "jax": JAX, "autograd": AUTOGRAD}
 
-REAL_ONLY = lambda cell: cell.complex_  # noqa: E731
-ALWAYS = lambda cell: True  # noqa: E731
 
-#: (framework, transformation): the cells it concerns, and the framework's limit.
-LIMITS = {}
+def complex_ones(cell):
+    return cell.complex_
 
 
-def front(name):
-    """A framework with what its transformations use."""
-    return harness(name)
+def all_of_them(cell):
+    return True
+
+
+#: (framework, transformation): the cells that are impossible, and the limit of the framework, which is loud.
+LIMITS = {
+    ("torch", "func.jacrev"): (complex_ones, "torch.func.jacrev takes real inputs only"),
+    ("torch", "func.jacfwd"): (complex_ones, "torch.func.jacfwd takes real inputs only"),
+    ("torch", "func.hessian"): (complex_ones, "torch.func.hessian takes real inputs only"),
+    ("torch", "compile, double backward"): (all_of_them, "torch.compile has no double backward"),
+    ("torch", "export of func.grad"): (
+        all_of_them,
+        "torch.export cannot trace func.grad of an autograd.Function; it exports the function, not the derivative",
+    ),
+    ("jax", "jacfwd"): (complex_ones, "jax.jacfwd takes real inputs only"),
+    ("jax", "hessian"): (complex_ones, "jax.hessian takes real inputs only"),
+    ("autograd", "hessian"): (complex_ones, "autograd.hessian counts the entries of a complex array twice"),
+}
+
+#: Where the framework puts its own derivative in the place of ours, so that the cluster's vectors are not refused.
+UNGUARDED = {
+    ("tensorflow", "accumulator around function"): "an accumulator transposes the gradient of a traced function",
+}

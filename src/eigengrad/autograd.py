@@ -13,7 +13,8 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 from autograd.builtins import tuple as traced_tuple
-from autograd.extend import defjvp_argnums, defvjp_argnums, primitive
+from autograd.extend import defjvp, defjvp_argnums, defvjp, defvjp_argnums, primitive
+from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval, isbox
 
 from . import namespace, public
@@ -49,13 +50,23 @@ defvjp_argnums(
 )
 defjvp_argnums(_astype, lambda argnums, tangents, out, args, kwargs: _astype(tangents[0], args[1]))
 
+# autograd's own loses single precision in forward mode.
+_where = primitive(namespace.xp.where)
+defvjp(
+    _where,
+    None,
+    lambda out, c, x, y: unbroadcast_f(x, lambda g: _where(c, g, 0.0)),
+    lambda out, c, x, y: unbroadcast_f(y, lambda g: _where(c, 0.0, g)),
+)
+defjvp(_where, None, lambda g, out, c, x, y: _where(c, g, 0.0), lambda g, out, c, x, y: _where(c, 0.0, g))
+
 _CONSTANT = "abs max cumsum sqrt sin cos floor ones_like isfinite iscomplex eps any numpy eigensolver eigenvalues"
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
     **{name: _of_values(_constants[name]) for name in _CONSTANT.split()},
     conj=anp.conj,
     real=anp.real,
-    where=anp.where,
+    where=_where,
     swapaxes=anp.swapaxes,
     sum=anp.sum,
     concatenate=anp.concatenate,
@@ -86,8 +97,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         return tuple(out[i] for i in range(len(out)))
 
     def of_kind(x: Any, g: Any) -> Any:
-        """A real input has a real cotangent, and keeps its precision, which autograd's `where` loses."""
-        return _cast(g if np.iscomplexobj(_value(x)) else anp.real(g), x)
+        """A real input has a real cotangent."""
+        return g if np.iscomplexobj(_value(x)) else anp.real(g)
 
     def vjp(argnums: Any, out: Any, args: Any, kwargs: Any) -> Callable[[Any], Any]:
         *x, how = args
@@ -103,8 +114,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         dx = [0.0 * _value(v) for v in x]
         for i, t in zip(argnums, tangents, strict=True):
             dx[i] = t
-        dout = rule.jvp(_xp, x, tracked(out), dx, how)
-        return traced_tuple(tuple(map(_cast, dout, tracked(out))))
+        return traced_tuple(tuple(rule.jvp(_xp, x, tracked(out), dx, how)))
 
     function = primitive(lambda *args: tuple(rule.primal(_xp, args[:-1], args[-1])))
     defvjp_argnums(function, vjp)

@@ -35,9 +35,14 @@ def framework_of(kind: type) -> str | None:
     return "numpy" if kind in (list, tuple, int, float, complex, bool) else None
 
 
+_loaded: dict[str, Any] = {}
+
+
 def adapter(name: str) -> Any:
     """The module of this package for a framework; imports the framework."""
-    return import_module(f"{__package__}.{FRAMEWORKS[name].adapter}")
+    if name not in _loaded:  # a compiler follows a dictionary, and no import
+        _loaded[name] = import_module(f"{__package__}.{FRAMEWORKS[name].adapter}")
+    return _loaded[name]
 
 
 def adapter_for(array: Any) -> Any:

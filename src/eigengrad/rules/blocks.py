@@ -163,12 +163,13 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any, how: Any) -> Any:
 
     A loss of a whole space through its single vectors has R = 0 between them, and gets eps |gV| from rounding.
     """
-    most = xp.max(xp.abs(gV), -2)[..., None, :]
+    size = xp.abs(xp.stop(gV))
+    most = xp.max(size, -2)[..., None, :]
     unit = xp.where(most > 0.0, most, 1.0)
-    norm = xp.stop(most[..., 0, :] * xp.sqrt(xp.sum((xp.abs(gV) / unit) ** 2, -2)))
+    norm = most[..., 0, :] * xp.sqrt(xp.sum((size / unit) ** 2, -2))
     norm = xp.where(gaps(xp, norm) > 0.0, norm[..., None, :], norm[..., :, None])
     near = xp.abs(gaps(xp, w)) <= NEAR * largest(xp, w)[..., None]
-    small = near & (xp.abs(R) <= numerator(xp, w, norm, how))
+    small = near & (xp.abs(xp.stop(R)) <= numerator(xp, w, norm, how))
     return xp.where(small, R - xp.stop(R), R)
 
 

@@ -3,6 +3,7 @@
 A check finds the entries at fault. Where values can be read the answer is an error that names the matrix, the cluster,
 what was measured beside what is allowed, and the remedy; under tracing, or with `degenerate="nan"`, the entries become
 NaN, and with them the derivative of that matrix. Sizes are those of the data whose rounding is meant (clusters.py).
+A check looks at values, as constants.
 """
 
 from __future__ import annotations
@@ -63,12 +64,14 @@ def moved(xp: Any, M: Any, w: Any, same: Any, how: Any) -> Any:
     V is generic there, so none does where M is a multiple of the identity, and where it is not, with probability one,
     all do.
     """
-    size = xp.max(xp.max(xp.abs(M), -1), -1)[..., None, None]
-    return distinct(xp, w, same) & (xp.abs(M) > rounding(xp, w, 1.0, how)[..., None] * size)
+    moves = xp.abs(xp.stop(M))
+    size = xp.max(xp.max(moves, -1), -1)[..., None, None]
+    return distinct(xp, w, same) & (moves > rounding(xp, w, 1.0, how)[..., None] * size)
 
 
 def differ(xp: Any, g: Any, w: Any, same: Any, how: Any) -> tuple[Any, Any, Any]:
     """Pairs in a cluster whose weights differ by more than rounding; the differences; what is allowed."""
+    g = xp.stop(g)
     apart = xp.abs(g[..., :, None] - g[..., None, :])
     allowed = rounding(xp, w, xp.max(xp.abs(g), -1)[..., None], how)[..., None]
     return same & (apart > allowed), apart, allowed
@@ -100,6 +103,7 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
     The product of absolute values, entry by entry, is the size of which rounding may be left.
     """
     outside = xp.where(same, 0.0, Q)
+    Q, X, Y = (xp.stop(x) for x in (Q, X, Y))
     if clustered(xp, w, same, how):
         size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
         size = size + xp.swapaxes(size, -1, -2)
