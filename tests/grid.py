@@ -142,6 +142,7 @@ class Problem:
 def error(cell):
     """The worst relative error of a cell: in a batch of all spectra, or for the rotated one."""
     kind, transform = TRANSFORMATIONS[cell.framework][cell.transformation]
+    kind = kind.partition(",")[0]
     loss = loss_of(cell.function, cell.complex_, kind in SECOND)
     names = tuple(SPECTRA) if cell.batched else ("rotated",)
     found = harness(cell.framework).numpy(transform(Problem(cell, names, loss)))
@@ -201,7 +202,7 @@ def _at_clusters(framework, transformation):
 def refusable(cell):
     """A cell that has something to refuse; forward mode of eigenvalues cannot know whether there is a kink."""
     kind = TRANSFORMATIONS[cell.framework][cell.transformation][0]
-    alone = cell.function == "eigvalsh" and kind == "slope"
+    alone = cell.function == "eigvalsh" and kind in ("slope", "gradient, forward")
     return cell.batched and not cell.single and not cell.limit and not alone
 
 

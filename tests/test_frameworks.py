@@ -287,6 +287,52 @@ def test_shapes_and_dtypes_come_back(framework, shape, dtype):
         assert np.allclose(g, np.broadcast_to(np.eye(shape[-1]), shape), atol=100 * np.finfo(real).eps)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_single(framework, dtype):
+    """And comes back as it went in; at the identity a legitimate loss passes, another is refused."""
+    if dtype == "bfloat16" and framework.eg.__name__.rpartition(".")[2] in ("numpy", "autograd"):
+        pytest.skip("NumPy has no bfloat16 of its own")
+    m, rng = framework.m, np.random.default_rng(18)
+    A = draw(4, rng, False)
+    a = framework.half(A + A.T, dtype)
+
+    def loss(x):
+        w, V = framework.eg.eigh(x)
+        return m.sum(w * w) + m.sum(V[:1, :2] * V[:1, :2])
+
+    w, V = framework.eg.eigh(a)
+    g = framework.reverse(loss, a)
+    assert all(dtype in str(x.dtype) for x in (w, V, g, framework.eg.eigvalsh(a)))
+    true = framework.numpy(framework.reverse(loss, framework.array(doubles(a))))
+    eps = {"float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype]
+    assert error(doubles(g), true) <= 8 * eps
+    eye = framework.half(np.eye(4), dtype)
+    with pytest.raises(DegenerateError):
+        framework.reverse(loss, eye)
+
+
+def doubles(x):
+    return np.array(x.tolist() if hasattr(x, "tolist") else x.numpy().tolist(), dtype=np.float64)
+
+
+def test_what_needs_no_gradient_costs_nothing_extra(framework, monkeypatch):
+    """No vectors for eigenvalues alone, no rule on the way; the same numbers as with a derivative."""
+    A = truth.double(truth.with_spectrum([1, 1, 2, 3], np.random.default_rng(19)))
+    a = framework.array(A)
+    w, V = (framework.numpy(x) for x in framework.eg.eigh(a))
+    called = []
+    for name in ("blocks", "look", "eigensolver"):
+        run = getattr(framework.eg._xp, name)
+        monkeypatch.setattr(framework.eg._xp, name, lambda *x, n=name, f=run: called.append(n) or f(*x))
+    framework.eg.eigh(a)
+    assert "blocks" not in called or framework.eg.__name__.endswith("jax"), "which runs a rule compiled"
+    called.clear()
+    values = framework.numpy(framework.eg.eigvalsh(a))
+    assert "eigensolver" not in called or framework.eg.__name__.endswith("jax")
+    assert np.max(np.abs(values - w)) <= 20 * EPS
+    assert np.max(np.abs((V * w) @ V.T - A)) <= 20 * EPS
+
+
 def test_nan_goes_in_and_out_where_it_is_asked_for(framework):
     """With degenerate="nan" nothing is refused: a broken matrix gives NaN, and the others of its batch are right."""
     A = np.stack([np.diag([1.0, 2.0, 4.0]), np.diag([1.0, np.nan, 4.0]), np.diag([np.inf, 2.0, 4.0])])

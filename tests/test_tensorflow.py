@@ -139,3 +139,58 @@ def test_front_and_errors(tf):
         eigengrad.eigh(tf.ones((2, 2), dtype=tf.bool))
     with pytest.raises(FrameworkError, match="convert_to_tensor"):
         eigengrad.tensorflow.eigh(np.eye(2))
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        [2],
+        [1, 2],
+        [1, 1, 1],
+        [0, 2, 2, 2, 2, 5],
+        [1, 1 + 1e-9, 2],
+        [*range(1, 20), *[20] * 9],
+        [1e-6, 1e-3, 1, 1],
+        [0, 0],
+    ],
+    ids=lambda w: f"{len(w)} of {w[-1]}",
+)
+def test_the_eigensolver_under_xla_is_as_good_as_lapack(tf, spectrum, complex_):
+    """Residual, orthogonality, and how far it splits equal eigenvalues, in eps; at any scale."""
+    H = truth.double(truth.with_spectrum(spectrum, np.random.default_rng(6), complex_))
+    run = tf.function(lambda a: eigengrad.tensorflow.jacobi.eigh(a), jit_compile=True)
+    eps, n, size = np.finfo(float).eps, len(spectrum), max(spectrum) or 1.0
+    for scale in (1e-200, 1.0, 1e200):
+        w, V = (x.numpy() for x in run(tf.constant(H * scale)))
+        w = w / scale
+        assert np.all(np.diff(w) >= 0)
+        assert np.max(np.abs(H @ V - V * w)) <= 2 * n * eps * size
+        assert np.max(np.abs(V.conj().T @ V - np.eye(n))) <= 2 * n * eps
+        assert np.max(np.diff(w)[np.diff(spectrum) == 0], initial=0.0) <= 13 * eps * size
+
+
+def test_accumulators_in_clusters(tf):
+    """Where a cluster's vectors are not looked at, or are asserted to be seen as a whole; else NaN in their columns."""
+    rng = np.random.default_rng(7)
+    H = truth.with_spectrum([1, 1, 2, 3], rng)
+    a, E = tf.constant(truth.double(H)), tf.constant(np.diag([1.0, 2.0, 3.0, 4.0]) + 0.5)
+    with tf.autodiff.ForwardAccumulator(a, E) as accumulator:
+        w, V = eigengrad.tensorflow.eigh(a)
+    assert np.isnan(accumulator.jvp(V)).all(0).tolist() == [True, True, False, False]
+    assert np.isfinite(accumulator.jvp(w)).all()
+    loss = losses.of_columns(0, 2, 4, rng)
+    C, X = tf.constant(loss.C), truth.exact(E.numpy())
+
+    def value(a):
+        V = eigengrad.tensorflow.eigh(a, degenerate="projector").eigenvectors[:, :2]
+        return tf.reduce_sum(V * (C @ V))
+
+    h = truth.double(truth.along(lambda X: truth.gradient(loss, X), H, X)).real
+    for second in (
+        forward(tf, lambda a: reverse(tf, value, a), a, E),
+        reverse(tf, lambda a: forward(tf, value, a, E), a),
+    ):
+        assert np.max(np.abs(second.numpy() - h)) <= 1e-12 * np.max(np.abs(h))
+    two = float(np.sum(h * E.numpy()))
+    assert abs(float(forward(tf, lambda a: forward(tf, value, a, E), a, E)) - two) <= 1e-12 * np.max(np.abs(h))

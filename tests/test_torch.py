@@ -55,27 +55,36 @@ def test_gradcheck_of_eigenvalues(torch, UPLO):
     assert torch.autograd.gradgradcheck(lambda a: eigengrad.torch.eigvalsh(a, UPLO), a, check_fwd_over_rev=True)
 
 
+@pytest.mark.parametrize(
+    ("columns", "degenerate"), [((4, 5), "raise"), ((0, 3), "projector")], ids=["outside", "projector"]
+)
 @pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
-def test_every_order_of_modes_while_others_coincide(torch, complex_):
-    """The second derivative of one simple vector's loss, under the default policy."""
+def test_every_order_of_modes_while_others_coincide(torch, complex_, columns, degenerate):
+    """Second and third derivatives, of one simple vector's loss under the default policy, and of a projector."""
     rng = np.random.default_rng(20)
     H = truth.with_spectrum([1, 1, 1, 2, 3], rng, complex_)
-    loss = losses.of_columns(4, 5, 5, rng, complex_)
+    loss = losses.of_columns(*columns, 5, rng, complex_)
     E = rng.standard_normal((5, 5)) + (1j * rng.standard_normal((5, 5)) if complex_ else 0.0)
     E, F = E + E.conj().T, np.diag(np.arange(5.0)) + E.real + E.real.T
-    true = truth.along(lambda X: truth.gradient(loss, X), H, truth.exact(E))
-    true = float(truth.inner(truth.exact(F), true))
+    slope = lambda X: truth.inner(truth.gradient(loss, X), truth.exact(F))  # noqa: E731
+    two = float(truth.along(slope, H, truth.exact(E)))
+    curvature = lambda X: truth.along(slope, X, truth.exact(E), 1e-12)  # noqa: E731
+    three = float(truth.along(curvature, H, truth.exact(E), 1e-9))
     a, E, F, C = (torch.as_tensor(x) for x in (truth.double(H), E, F, loss.C))
     func, zero = torch.func, torch.zeros((), dtype=torch.float64)
 
     def phi(s, t):
-        V = eigengrad.torch.eigh(a + s * E + t * F).eigenvectors[:, 4:]
+        V = eigengrad.torch.eigh(a + s * E + t * F, degenerate=degenerate).eigenvectors[:, columns[0] : columns[1]]
         return (V.conj() * (C.to(V.dtype) @ V)).real.sum()
 
-    for outer in (func.jacrev, func.jacfwd):
-        for inner in (func.jacrev, func.jacfwd):
-            found = outer(lambda s, inner=inner: inner(lambda t: phi(s, t))(zero))(zero)
-            assert abs(float(found) - true) <= 1e-12 * abs(true), (outer, inner)
+    modes = (func.jacrev, func.jacfwd)
+    for outer in modes:
+        for inner in modes:
+            second = outer(lambda s, inner=inner: inner(lambda t: phi(s, t))(zero))
+            assert abs(float(second(zero)) - two) <= 1e-12 * abs(two), (outer, inner)
+            for outermost in modes:
+                found = float(outermost(second)(zero))
+                assert abs(found - three) <= 1e-11 * abs(three), (outermost, outer, inner)
 
 
 def test_an_undetermined_second_derivative_is_refused_in_every_order_of_modes(torch):
@@ -206,3 +215,44 @@ def test_compiled_forward_mode_and_export(torch):
 
     found = torch.export.export(Model(), (a,)).module()(a)
     assert torch.allclose(found.eigenvalues, eigengrad.torch.eigvalsh(a), rtol=1e-13)
+
+
+@COMPILER
+def test_the_front_compiles_too(torch):
+    a = draw(torch, 3, 3)
+    eigengrad.eigvalsh(a)  # what has been imported by then
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda a: eigengrad.eigvalsh(a)[0], fullgraph=True, backend="aot_eager")
+    (g,) = torch.autograd.grad(compiled(a), a)
+    assert torch.allclose(g, torch.autograd.grad(eigengrad.eigvalsh(a)[0], a)[0], rtol=1e-12, atol=1e-13)
+
+
+@COMPILER
+def test_what_is_exported_keeps_its_values_and_has_torch_s_own_derivative(torch):
+    """A limit of torch.export, which drops an autograd.Function: NaN at repeated eigenvalues, whatever the loss."""
+
+    class Model(torch.nn.Module):
+        def forward(self, a):
+            return eigengrad.torch.eigh(a).eigenvectors[:, -1:]
+
+    program = torch.export.export(Model(), (draw(torch, 3, 3).detach(),)).module()
+    a = torch.diag(torch.tensor([1.0, 1.0, 2.0], dtype=torch.float64)).requires_grad_()
+    loss = lambda V: (V @ V.mT)[0, 2]  # noqa: E731
+    assert torch.isnan(torch.autograd.grad(loss(program(a)), a)[0]).any()
+    assert torch.isfinite(torch.autograd.grad(loss(Model()(a)), a)[0]).all()
+
+
+def test_device_and_layout_are_kept(torch):
+    """Strided, expanded and transposed inputs; a gradient lies in memory as its array does; no device is assumed."""
+    base = draw(torch, 4, 6, 6).detach()
+    for view in (base[1:3, ::2, ::2], base[..., :3, :3].mT, base[:1, :3, :3].expand(2, 3, 3), base[0, 1:4, 2:5]):
+        a = view.detach().requires_grad_()
+        w, V = eigengrad.torch.eigh(a)
+        same = eigengrad.torch.eigh(a.contiguous())
+        assert torch.equal(w, same.eigenvalues)
+        assert torch.equal(V, same.eigenvectors)
+    a = base[0].t().clone(memory_format=torch.preserve_format).requires_grad_()
+    eigengrad.torch.eigh(a).eigenvalues[0].backward()
+    assert a.grad.stride() == a.stride()
+    w, V = eigengrad.torch.eigh(torch.empty(2, 3, 3, device="meta", requires_grad=True))
+    assert (w.device.type, V.shape) == ("meta", (2, 3, 3))

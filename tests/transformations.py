@@ -5,6 +5,8 @@ A transformation takes a `Problem` (grid.py) and returns one of
     gradient    ∂L/∂A, as ∂/∂Re + i ∂/∂Im            slope       the derivative of L along E
     hvp         the derivative of the gradient along E    curvature   the second derivative of L along E
 
+The gradient may be had by forward mode, direction by direction.
+
 `LIMITS` lists what a framework cannot do, in its own words, with the cells that this concerns.
 """
 
@@ -28,6 +30,11 @@ def torch_double_backward(p):
     x = p.a.clone().requires_grad_()
     (g,) = p.torch.autograd.grad(p.f(x), x, create_graph=True)
     return p.torch.autograd.grad(inner(p.torch, g, p.E), x)[0]
+
+
+def torch_batched_backward(p):
+    x = p.a.clone().requires_grad_()
+    return p.torch.autograd.grad(p.f(x)[None], x, p.torch.ones(2, 1, dtype=p.f(x).dtype), is_grads_batched=True)[0][0]
 
 
 def torch_dual(p):
@@ -79,12 +86,13 @@ def torch_export(p):
 TORCH = {
     "backward": ("gradient", torch_backward),
     "double backward": ("hvp", torch_double_backward),
+    "batched backward": ("gradient", torch_batched_backward),
     "autograd.forward_ad": ("slope", torch_dual),
     "func.grad": ("gradient", lambda p: p.torch.func.grad(p.f)(p.a)),
     "func.vjp": ("gradient", torch_vjp),
     "func.jvp": ("slope", lambda p: along(p, p.f)(p.a)),
     "func.jacrev": ("gradient", lambda p: p.torch.func.jacrev(p.f)(p.a)),
-    "func.jacfwd": ("gradient", lambda p: p.torch.func.jacfwd(p.f)(p.a)),
+    "func.jacfwd": ("gradient, forward", lambda p: p.torch.func.jacfwd(p.f)(p.a)),
     "func.hessian": ("hvp", torch_hessian),
     "func.grad of func.grad": (
         "hvp",
@@ -105,7 +113,7 @@ TORCH = {
     "compile of func.jvp": ("slope", lambda p: torch_compiled(p, along(p, p.f))(p.a)),
     "compile of func.vmap": (
         "gradient",
-        lambda p: torch_vmap(p, torch_compiled(p, lambda a, E: p.torch.func.grad(p.f)(a))),
+        lambda p: torch_compiled(p, lambda a: torch_vmap(p, lambda a, E: p.torch.func.grad(p.f)(a)))(p.a),
     ),
     "compile, double backward": ("hvp", torch_compiled_double_backward),
     "export of func.grad": ("gradient", torch_export),
@@ -251,7 +259,7 @@ JAX = {
     "vjp": ("gradient", jax_vjp),
     "jvp": ("slope", lambda p: jax_along(p, p.f)(p.a)),
     "jacrev": ("gradient", lambda p: p.conj(p.jax.jacrev(p.f)(p.a))),
-    "jacfwd": ("gradient", lambda p: p.jax.jacfwd(p.f)(p.a)),
+    "jacfwd": ("gradient, forward", lambda p: p.jax.jacfwd(p.f)(p.a)),
     "hessian": ("hvp", jax_hessian),
     "grad of grad": ("hvp", lambda p: p.conj(p.jax.grad(jax_inner(p, p.jax.grad(p.f)))(p.a))),
     "jvp of grad": ("hvp", lambda p: p.conj(jax_along(p, p.jax.grad(p.f))(p.a))),
@@ -333,6 +341,11 @@ LIMITS = {
     ("torch", "func.jacfwd"): (complex_ones, "torch.func.jacfwd takes real inputs only"),
     ("torch", "func.hessian"): (complex_ones, "torch.func.hessian takes real inputs only"),
     ("torch", "compile, double backward"): (all_of_them, "torch.compile has no double backward"),
+    ("torch", "compile of func.vmap"): (
+        all_of_them,
+        "torch.compile cannot trace vmap of an autograd.Function, whatever vmap rule it has",
+    ),
+    ("torch", "batched backward"): (all_of_them, "is_grads_batched has no rule for detach"),
     ("torch", "export of func.grad"): (
         all_of_them,
         "torch.export cannot trace func.grad of an autograd.Function; it exports the function, not the derivative",
