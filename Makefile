@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare check clean
+.PHONY: help demo demo-numpy test test-bare check grid clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -12,6 +12,7 @@ help:
 	@echo "make test        install with all frameworks, run the tests"
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
 	@echo "make check       ruff and mypy"
+	@echo "make grid        fill the table of transformations, docs/grid.md: ten minutes"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -24,7 +25,7 @@ demo-numpy: $(VENV)/core
 	$(BIN)/eigengrad compare
 
 test: $(VENV)/test
-	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest
+	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-bare:
 	rm -rf .venv-bare
@@ -37,6 +38,10 @@ check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+grid: $(VENV)/test
+	$(BIN)/python tests/grid.py > docs/grid.md.new
+	mv docs/grid.md.new docs/grid.md
 
 clean:
 	rm -rf $(VENV) .venv-bare build dist src/*.egg-info

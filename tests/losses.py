@@ -143,6 +143,31 @@ class Refused:
         return gw, None if V is None else np.zeros_like(V)
 
 
+class Projector(Refused):
+    """<C, P>, P the projector on the first two eigenvectors."""
+
+    def __init__(self, C):
+        self.C = C
+
+    def astype(self, dtype):
+        return Projector(self.C.astype(dtype))
+
+    def of(self, make):
+        return Projector(make(self.C))
+
+    def value(self, m, w, V):
+        V = V[..., :, :2]
+        return m.sum(m.real(m.conj(V) * (m.array(self.C) @ V)))
+
+    def cotangents(self, w, V):
+        gV = 2 * (like(self.C, w) @ V)
+        gV[..., 2:] = 0
+        return w * 0, gV
+
+    def dcotangents(self, w, V, dw, dV):
+        return self.cotangents(dw, dV)
+
+
 def smooth(n, rng, complex_=False, scale=1.0):
     """A random one, for eigenvalues of the given scale."""
     C = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if complex_ else 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import grid
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def test_every_framework_of_the_registry_has_its_transformations():
 def test_a_cell_is_right_or_the_framework_says_that_it_cannot(cell):
     harness(cell.framework)
     if cell.limit:
-        with pytest.raises(Exception, match=r"real|compl|reshape|used in the graph|registered|vmap|detach"):
+        with pytest.raises(Exception, match=r"real|compl|reshape|used in the graph|registered|vmap|detach|break"):
             grid.error(cell)
     else:
         assert grid.error(cell) <= grid.allowed(cell)
@@ -52,3 +54,21 @@ def test_what_has_no_derivative_is_refused(cell):
         assert np.isfinite(found[0]).all()
     else:
         assert np.isnan(found)
+
+
+@QUIET
+@pytest.mark.parametrize("cell", [c for c in CELLS if grid.refusable(c) and c.function == "eigh"], ids=str)
+def test_the_projector_of_a_cluster(cell):
+    """With degenerate="projector", in every mode and order."""
+    harness(cell.framework)
+    assert grid.error(cell, projector=True) <= 1e-12 * grid.CONDITION
+
+
+def test_the_page_lists_the_transformations():
+    """Written by `make grid`; numbers may drift, rows may not."""
+    text = (Path(__file__).parent.parent / "docs" / "grid.md").read_text(encoding="utf-8")
+    parts = text.split("\n## ")[1:]
+    assert [part.splitlines()[0] for part in parts] == [f.title for f in frameworks.FRAMEWORKS.values()]
+    for part, transformations in zip(parts, TRANSFORMATIONS.values(), strict=True):
+        rows = [line.split(" | ")[0].lstrip("| ") for line in part.splitlines() if line.startswith("| ")][1:]
+        assert rows == list(transformations)

@@ -110,7 +110,8 @@ TORCH = {
     "compile, dynamic shapes": ("gradient", lambda p: torch_backward(p, torch_compiled(p, dynamic=True))),
     "compile by inductor": ("gradient", lambda p: torch_backward(p, torch_compiled(p, backend="inductor"))),
     "compile of func.grad": ("gradient", lambda p: torch_compiled(p, p.torch.func.grad(p.f))(p.a)),
-    "compile of func.jvp": ("slope", lambda p: torch_compiled(p, along(p, p.f))(p.a)),
+    "compile of func.jvp": ("slope", lambda p: torch_compiled(p, along(p, p.f), fullgraph=False)(p.a)),
+    "compile of func.jvp, fullgraph": ("slope", lambda p: torch_compiled(p, along(p, p.f))(p.a)),
     "compile of func.vmap": (
         "gradient",
         lambda p: torch_compiled(p, lambda a: torch_vmap(p, lambda a, E: p.torch.func.grad(p.f)(a)))(p.a),
@@ -344,6 +345,10 @@ LIMITS = {
     ("torch", "compile of func.vmap"): (
         all_of_them,
         "torch.compile cannot trace vmap of an autograd.Function, whatever vmap rule it has",
+    ),
+    ("torch", "compile of func.jvp, fullgraph"): (
+        all_of_them,
+        "torch.compile would take torch's own derivative; a break in the graph prevents it",
     ),
     ("torch", "batched backward"): (all_of_them, "is_grads_batched has no rule for detach"),
     ("torch", "export of func.grad"): (

@@ -167,6 +167,13 @@ def _function(rule: Rule, how: Any, forward_mode: bool) -> type[torch.autograd.F
     return type(rule.name, (torch.autograd.Function,), methods)
 
 
+@torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
+def _in_forward_mode() -> bool:
+    """Asked while torch.compile traces a jvp, which it would take of what a rule is made of: of torch's own eigh."""
+    stack = functorch.get_interpreter_stack() or []
+    return any(level.key() == functorch.TransformType.Jvp for level in stack)
+
+
 def _attach(rule: Rule) -> Callable[..., Any]:
     # All made beforehand: torch.compile cannot make a class. And it takes none that has a jvp.
     made = {
@@ -174,6 +181,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     }
 
     def function(*args: Any) -> Any:
+        if torch.compiler.is_compiling() and _in_forward_mode():
+            torch._dynamo.graph_break()
         return made[args[-1], not torch.compiler.is_compiling()].apply(*args[:-1])
 
     return function
