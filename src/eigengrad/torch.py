@@ -170,8 +170,7 @@ def _function(rule: Rule, how: Any, forward_mode: bool) -> type[torch.autograd.F
 @torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
 def _in_forward_mode() -> bool:
     """Asked while torch.compile traces a jvp, which it would take of what a rule is made of: of torch's own eigh."""
-    stack = functorch.get_interpreter_stack() or []
-    return any(level.key() == functorch.TransformType.Jvp for level in stack)
+    return forward_ad._current_level >= 0
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
