@@ -236,15 +236,15 @@ MUTANTS = (
     Mutant(
         "moves judged absolutely",
         "rules/refusal.py",
-        "size = xp.max(xp.max(xp.abs(M), -1), -1)[..., None, None]",
+        "size = xp.max(xp.max(moves, -1), -1)[..., None, None]",
         "size = 1e-300",
         ("forward_mode_knows_what_it_cannot",),
     ),
     Mutant(
         "no move is seen",
         "rules/refusal.py",
-        "& (xp.abs(M) > rounding(xp, w, 1.0, how)[..., None] * size)",
-        "& (xp.abs(M) > 1e9 * size)",
+        "& (moves > rounding(xp, w, 1.0, how)[..., None] * size)",
+        "& (moves > 1e9 * size)",
         ("forward_mode_knows_what_it_cannot", "refuses_undetermined_second_derivatives"),
     ),
     Mutant(
