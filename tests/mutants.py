@@ -250,8 +250,8 @@ MUTANTS = (
     Mutant(
         "rows for columns in dV",
         "rules/view.py",
-        "same))[..., None, :], float",
-        "same))[..., :, None], float",
+        "how))[..., None, :], float",
+        "how))[..., :, None], float",
         ("forward_mode_knows_what_it_cannot",),
     ),
 )
