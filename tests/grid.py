@@ -125,7 +125,7 @@ class Problem:
         if not cell.batched:
             A, D = A[0], D[0]
         self.a, self.E = h.array(A.astype(dtype)), h.array(D.astype(dtype))
-        self.batched, self.conj = cell.batched, np.conj
+        self.batched, self.conj, self.extra = cell.batched, np.conj, ()
         self.options = {} if degenerate is None else {"degenerate": degenerate}
         self.call = getattr(self.eg, cell.function)
         self.loss = loss.astype(dtype)

@@ -62,7 +62,7 @@ def test_what_the_readme_names_exists():
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["conventions", "numpy", "public"])
+@pytest.mark.parametrize("name", ["conventions", "numpy", "public.eigen", "public.functions", "public.sums"])
 def test_examples_of_docstrings(name):
     module = importlib.import_module(f"eigengrad.{name}")
     found = [t for t in doctest.DocTestFinder().find(module, name) if t.examples]

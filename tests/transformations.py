@@ -307,18 +307,20 @@ AUTOGRAD = {
 
 
 def np_vjp(p):
-    out, back = p.eg.vjp(p.call, p.a, **p.options)
+    out, back = p.eg.vjp(p.call, p.a, *p.extra, **p.options)
     return back(p.cotangents(out))
 
 
 def np_jvp(p):
-    out, tangent = p.eg.jvp(p.call, p.a, p.E, **p.options)
+    out, tangent = p.eg.jvp(p.call, p.a, p.E, *p.extra, **p.options)
     return p.pair(p.cotangents(out), tangent)
 
 
 def np_hvp(p):
-    out, tangent = p.eg.jvp(p.call, p.a, p.E, **p.options)
-    return p.eg.hvp(p.call, p.a, p.E, p.cotangents(out), dcotangent=p.dcotangents(out, tangent), **p.options)[1]
+    out, tangent = p.eg.jvp(p.call, p.a, p.E, *p.extra, **p.options)
+    return p.eg.hvp(p.call, p.a, p.E, p.cotangents(out), *p.extra, dcotangent=p.dcotangents(out, tangent), **p.options)[
+        1
+    ]
 
 
 NUMPY = {"vjp": ("gradient", np_vjp), "jvp": ("slope", np_jvp), "hvp": ("hvp", np_hvp)}

@@ -5,12 +5,12 @@ A module imports only from lower floors:
     6  __init__ (functions that find the framework of their argument) · cli · __main__
     5  auditing/      which function has this gradient, and is it right? numerical truth, comparison, report
     4  numpy · torch · tensorflow · jax · autograd      one `attach` each: the rules become functions of a framework
-    3  public         the public functions, written once
+    3  public/        the public functions, written once
        namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
-    1  reading · conventions · clusters · frameworks · duals
-                      how an array stands for a matrix · which eigenvalues are equal · whose an array is · forward
-                      mode for NumPy
+    1  reading · conventions · clusters · differences · functions · frameworks · duals
+                      how an array stands for a matrix · which eigenvalues are equal · functions with their divided
+                      differences · whose an array is · forward mode for NumPy
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.
@@ -21,10 +21,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import errors, frameworks, public
+from . import errors, frameworks, functions, public
 from .conventions import Detection
 from .errors import EigengradError
-from .public import EighResult, dispatch
+from .public import BlocksResult, EighResult, dispatch
 
 if TYPE_CHECKING:
     from . import autograd, jax, numpy, tensorflow, torch
@@ -32,20 +32,34 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlocksResult",
     "Detection",
     "EigengradError",
     "EighResult",
     "autograd",
+    "block_diagonalize",
     "convert",
     "detect",
     "eigh",
     "eigvalsh",
     "errors",
+    "expm",
+    "functions",
+    "funm",
+    "invsqrtm",
     "jax",
+    "logdet",
+    "logm",
     "numpy",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
     "svec",
     "tensorflow",
     "torch",
+    "trace_funm",
     "unsvec",
     "unvech",
     "vech",
@@ -53,6 +67,18 @@ __all__ = [
 
 eigh = dispatch(public.eigh, __name__)
 eigvalsh = dispatch(public.eigvalsh, __name__)
+block_diagonalize = dispatch(public.block_diagonalize, __name__)
+funm = dispatch(public.funm, __name__)
+sqrtm = dispatch(public.sqrtm, __name__)
+invsqrtm = dispatch(public.invsqrtm, __name__)
+logm = dispatch(public.logm, __name__)
+expm = dispatch(public.expm, __name__)
+signm = dispatch(public.signm, __name__)
+powm = dispatch(public.powm, __name__)
+projector = dispatch(public.projector, __name__)
+trace_funm = dispatch(public.trace_funm, __name__)
+logdet = dispatch(public.logdet, __name__)
+spectral = dispatch(public.spectral, __name__)
 convert = dispatch(public.convert, __name__)
 detect = dispatch(public.detect, __name__)
 vech = dispatch(public.vech, __name__)

@@ -18,12 +18,35 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval, isbox
 
 from . import namespace, public
-from .public import EighResult, bind
-from .reading import READINGS
+from .public import BlocksResult, EighResult, bind
+from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
 
-__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+__all__ = [
+    "BlocksResult",
+    "EighResult",
+    "block_diagonalize",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "funm",
+    "invsqrtm",
+    "logdet",
+    "logm",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
+    "svec",
+    "trace_funm",
+    "unsvec",
+    "unvech",
+    "vech",
+]
 
 
 def _value(x: Any) -> Any:
@@ -60,7 +83,30 @@ defvjp(
 )
 defjvp(_where, None, lambda g, out, c, x, y: _where(c, g, 0.0), lambda g, out, c, x, y: _where(c, 0.0, g))
 
-_CONSTANT = "abs max cumsum sqrt sin cos floor ones_like isfinite iscomplex eps any numpy eigensolver eigenvalues"
+
+def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
+    for k in by:
+        f = _elementwise(f, k)
+    return f(x, *args)
+
+
+def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
+    """The derivative of an elementwise function by its k-th argument, which autograd wants to be used."""
+    derivative: Callable[..., Any] = autograd.elementwise_grad(lambda *x: f(*x) + 0.0 * x[k], k)
+    return derivative
+
+
+def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
+    if order == 0:
+        return h(w)
+    first = autograd.grad(lambda w: anp.sum(h(w)))
+    return first(w) if order == 1 else autograd.grad(lambda w: anp.sum(first(w) * d[0]))(w)
+
+
+_CONSTANT = (
+    "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite iscomplex eps any numpy eigensolver "
+    "eigenvalues size"
+)
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
     **{name: _of_values(_constants[name]) for name in _CONSTANT.split()},
@@ -81,6 +127,10 @@ _xp = SimpleNamespace(
     array=lambda a: a if isbox(a) else namespace.xp.array(a),
     tracked=isbox,
     narrow=_cast,
+    total=namespace.total,
+    slope=_slope,
+    gradient=_gradient,
+    parameter=lambda v, like: _cast(v * np.ones(()), _value(like).real),
 )
 
 
@@ -89,6 +139,7 @@ def _single(a: Any) -> Any:
 
 
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, _single(a))
+_xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -116,7 +167,11 @@ def _attach(rule: Rule) -> Callable[..., Any]:
             dx[i] = t
         return traced_tuple(tuple(rule.jvp(_xp, x, tracked(out), dx, how)))
 
-    function = primitive(lambda *args: tuple(rule.primal(_xp, args[:-1], args[-1])))
+    @primitive  # type: ignore[untyped-decorator]
+    def function(*args: Any) -> Any:
+        with namespace.quiet():
+            return tuple(rule.primal(_xp, args[:-1], args[-1]))
+
     defvjp_argnums(function, vjp)
     defjvp_argnums(function, jvp)
     return lambda *args: tracked(function(*args))
@@ -151,6 +206,18 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
+funm = bind(public.funm, _xp, __name__)
+sqrtm = bind(public.sqrtm, _xp, __name__)
+invsqrtm = bind(public.invsqrtm, _xp, __name__)
+logm = bind(public.logm, _xp, __name__)
+expm = bind(public.expm, _xp, __name__)
+signm = bind(public.signm, _xp, __name__)
+powm = bind(public.powm, _xp, __name__)
+projector = bind(public.projector, _xp, __name__)
+trace_funm = bind(public.trace_funm, _xp, __name__)
+logdet = bind(public.logdet, _xp, __name__)
+spectral = bind(public.spectral, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)

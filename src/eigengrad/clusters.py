@@ -9,6 +9,7 @@ loss changes no decision.
                eps' = 0, but for half precision its epsilon: computed in single, a loss sees w and V rounded to half
     numerator  q = skew(V^H gV)_ij is rounding where  |q| <= NUMERATOR (eps + eps') max(|gv_i|, |gv_j|)  and the gap
                that would magnify it is below NEAR max|w|
+    split      a multiple of  sqrt(eps) max|w|  by which degenerate="split" sets equal eigenvalues apart
     agreement  two gradients from different programs are the same where  |g1 - g2| <= sqrt(eps) max|g|
 
 EQUAL: LAPACK, and a product of matrices before it, split a repeated eigenvalue into neighbours at most 13 eps max|w|
@@ -64,6 +65,34 @@ def same_cluster(xp: Any, w: Any) -> Any:
     before = xp.concatenate([w[..., :1], w[..., :-1]], -1)
     label = xp.cumsum(xp.where(w - before > tolerance(xp, w), xp.ones_like(w), 0.0), -1)
     return label[..., :, None] == label[..., None, :]
+
+
+def same_group(xp: Any, w: Any, cuts: tuple[int, ...] | None) -> Any:
+    """The same for the groups between given cuts; without cuts the groups are the clusters."""
+    if cuts is None:
+        return same_cluster(xp, w)
+    index = xp.cumsum(xp.ones_like(w), -1)
+    label = sum((xp.where(index > float(cut), xp.ones_like(w), 0.0) for cut in cuts), start=0.0 * index)
+    return label[..., :, None] == label[..., None, :]
+
+
+def beside(xp: Any, w: Any, cut: int) -> tuple[Any, Any]:
+    """The eigenvalues on both sides of a cut, shape (..., 1); infinity behind the last one."""
+    padded = xp.concatenate([w, xp.ones_like(w[..., :1]) * float("inf")], -1)
+    return padded[..., cut - 1 : cut], padded[..., cut : cut + 1]
+
+
+def spacing(xp: Any, w: Any) -> Any:
+    """How far `split` sets eigenvalues apart, in the unit of w, shape (..., 1)."""
+    return xp.eps(w) ** 0.5 * largest(xp, w)
+
+
+def split(xp: Any, w: Any) -> Any:
+    """Eigenvalues lifted by as little as sets all neighbours apart; others keep every bit."""
+    steps = xp.cumsum(xp.ones_like(w), -1) * spacing(xp, w)
+    lower = xp.cumsum(xp.ones_like(w), -1)[..., :, None] >= xp.cumsum(xp.ones_like(w), -1)[..., None, :]
+    lifted = xp.max(xp.where(lower, (w - steps)[..., None, :], float("-inf")), -1) + steps
+    return xp.where(lifted - w > tolerance(xp, w), lifted, w)
 
 
 def merge(xp: Any, w: Any) -> Any:

@@ -69,5 +69,13 @@ class PhaseError(DerivativeError):
     """
 
 
+class DomainError(DerivativeError):
+    """A function has no value, or no derivative, at an eigenvalue of the matrix.
+
+    Attributes: `index` (of the matrix in its batch), and of a value that is missing `position`, `eigenvalue`,
+    `tolerance`; of a derivative `measured` and `allowed`.
+    """
+
+
 class InputError(EigengradError):
     """A file or an argument of the command line cannot be used."""

@@ -19,12 +19,35 @@ from jax.interpreters import ad, batching, mlir
 
 from . import public
 from .errors import DtypeError, FrameworkError
-from .public import EighResult, bind
-from .reading import READINGS
+from .public import BlocksResult, EighResult, bind
+from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
 
-__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+__all__ = [
+    "BlocksResult",
+    "EighResult",
+    "block_diagonalize",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "funm",
+    "invsqrtm",
+    "logdet",
+    "logm",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
+    "svec",
+    "trace_funm",
+    "unsvec",
+    "unvech",
+    "vech",
+]
 
 _HALF = ("float16", "bfloat16")
 _DTYPES = (*_HALF, "float32", "float64", "complex64", "complex128")
@@ -50,6 +73,32 @@ def _any(bad: Any) -> bool | None:
     return None if isinstance(bad, jax.core.Tracer) else bool(jnp.any(bad))
 
 
+def _total(function: Callable[[Any], Any], n: int) -> Any:
+    return jax.lax.fori_loop(1, n, lambda k, found: found + function(k), function(0))
+
+
+def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
+    for k in by:
+        f = _elementwise(f, k)
+    return f(x, *args)
+
+
+def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
+    """The derivative of an elementwise function by its k-th argument."""
+
+    def slope(*x: Any) -> Any:
+        return jax.jvp(lambda v: f(*x[:k], v, *x[k + 1 :]), (x[k],), (jnp.ones_like(x[k]),))[1]
+
+    return slope
+
+
+def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
+    if order == 0:
+        return h(w)
+    first = jax.grad(lambda w: jnp.sum(h(w)))
+    return first(w) if order == 1 else jax.grad(lambda w: jnp.sum(first(w) * d[0]))(w)
+
+
 _xp = SimpleNamespace(
     abs=jnp.abs,
     conj=jnp.conj,
@@ -64,6 +113,14 @@ _xp = SimpleNamespace(
     sin=jnp.sin,
     cos=jnp.cos,
     floor=jnp.floor,
+    exp=jnp.exp,
+    log=jnp.log,
+    log1p=jnp.log1p,
+    expm1=jnp.expm1,
+    size=lambda x: x.shape[-1],
+    total=_total,
+    slope=_slope,
+    gradient=_gradient,
     ones_like=jnp.ones_like,
     tril=jnp.tril,
     reshape=jnp.reshape,
@@ -83,15 +140,17 @@ _xp = SimpleNamespace(
     eigenvalues=lambda H: jnp.linalg.eigvalsh(H, symmetrize_input=False),
     tracked=lambda a: True,  # a rule runs compiled; what it would save is a product of n^2
     narrow=lambda x, like: x.astype(like.dtype),
+    parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in _HALF else a)
+_xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
-def _primitive(name: str, function: Callable[..., tuple[Any, ...]]) -> Primitive:
+def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
     """A primitive with several results that runs, lowers and batches as `function` does, whose batch axes lead."""
     primitive = Primitive(name)
     primitive.multiple_results = True
-    primitive.def_impl(jax.jit(function, static_argnames="how"))
+    primitive.def_impl(run or jax.jit(function, static_argnames="how"))
     mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=True))
 
     def shapes(*x: Any, how: Any) -> list[Any]:
@@ -125,7 +184,22 @@ def _primitives(rule: Rule) -> Primitive:
         """Inputs, outputs, tangents of the inputs."""
         return arguments[:n], arguments[n:-n], arguments[-n:]
 
-    f = _primitive(rule.name, lambda *x, how: tuple(rule.primal(_xp, x, how)))
+    def primal(*x: Any, how: Any) -> tuple[Any, ...]:
+        return tuple(rule.primal(_xp, x, how))
+
+    @partial(jax.jit, static_argnames="how")
+    def whole_primal(x: Any, how: Any) -> Any:
+        out = primal(*x, how=how)
+        return out, jnp.logical_and(_any_nan(out), ~_any_nan(x))
+
+    def run(*x: Any, how: Any) -> Any:
+        """The primal, compiled; where it makes a NaN of numbers, it is asked again for why."""
+        out, refused = whole_primal(x, how)
+        if how.degenerate != "nan" and refused:
+            rule.primal(_direct, x, how)
+        return out
+
+    f = _primitive(rule.name, primal, run)
 
     def along(*arguments: Any, how: Any) -> tuple[Any, ...]:
         x, out, dx = parts(arguments)
@@ -223,6 +297,18 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
+funm = bind(public.funm, _xp, __name__)
+sqrtm = bind(public.sqrtm, _xp, __name__)
+invsqrtm = bind(public.invsqrtm, _xp, __name__)
+logm = bind(public.logm, _xp, __name__)
+expm = bind(public.expm, _xp, __name__)
+signm = bind(public.signm, _xp, __name__)
+powm = bind(public.powm, _xp, __name__)
+projector = bind(public.projector, _xp, __name__)
+trace_funm = bind(public.trace_funm, _xp, __name__)
+logdet = bind(public.logdet, _xp, __name__)
+spectral = bind(public.spectral, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)

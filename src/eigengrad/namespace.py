@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
-from .errors import ConvergenceError, DtypeError, FrameworkError, ShapeError
-from .reading import READINGS
+from .errors import ConvergenceError, DtypeError, FrameworkError, OptionError, ShapeError
+from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+
+
+def quiet() -> Any:
+    """A divided difference may overflow, or be 0/0, in the branch that is not taken."""
+    return np.errstate(all="ignore")
 
 
 def _embed(w: Any) -> Any:
@@ -88,6 +93,14 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         sin=constant(np.sin),
         cos=constant(np.cos),
         floor=constant(np.floor),
+        exp=constant(np.exp),
+        log=constant(np.log),
+        log1p=constant(np.log1p),
+        expm1=constant(np.expm1),
+        size=lambda x: x.shape[-1],
+        total=total,
+        slope=_slope,
+        gradient=_gradient,
         ones_like=constant(np.ones_like),
         isfinite=constant(np.isfinite),
         iscomplex=constant(np.iscomplexobj),
@@ -100,12 +113,14 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         eigensolver=_eigensolver,
         eigenvalues=_eigenvalues,
         tracked=lambda a: isinstance(a, Dual),
+        parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
     )
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
-    read, narrow = make(_READ, xp), make(_NARROW, xp)
+    read, narrow, moved = make(_READ, xp), make(_NARROW, xp), make(_AFFINE, xp)
     xp.read = lambda A, convention: read(A, convention)[0]
     xp.narrow = lambda x, like: narrow(x, value(like).dtype)[0]
+    xp.affine = lambda H, shift, scale: moved(H, (shift, scale))[0]
     return xp
 
 
@@ -134,13 +149,53 @@ _NARROW = Rule(
 )
 
 
+_AFFINE = Rule(
+    "affine",
+    1,
+    lambda xp, x, by: (affine(xp, x[0], *by),),
+    lambda xp, x, out, dx, by: (affine(xp, dx[0], 0.0 * by[0], by[1]),),
+    lambda xp, x, out, gout, by: (affine(xp, gout[0], 0.0 * by[0], by[1]),),
+    linear=(0,),
+)
+
+
+def total(function: Callable[[int], Any], n: int) -> Any:
+    """function(0) + … + function(n - 1)."""
+    found = function(0)
+    for k in range(1, n):
+        found = found + function(k)
+    return found
+
+
+def _slope(f: Any, by: tuple[int, ...], x: Any, *args: Any) -> Any:
+    if by:
+        raise OptionError(
+            f"NumPy has no derivative of {f!r}. Hand over a tuple (f, f', f'', …), one of eigengrad.functions, or "
+            "arrays of a framework with autodiff.",
+            value=f,
+        )
+    return f(x, *args)
+
+
+def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
+    h = h if isinstance(h, tuple) else (h,)
+    if order >= len(h):
+        raise OptionError(
+            "NumPy has no derivative of h. Hand over a tuple (h, its gradient, its Hessian times d as a function of w "
+            "and d), or arrays of a framework with autodiff.",
+            value=h,
+        )
+    return np.asarray(h[order](w, *d))
+
+
 def attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
     """A rule as a function of arrays or dual numbers."""
 
     def function(*args: Any) -> tuple[Any, ...]:
         *x, how = args
         if not any(isinstance(v, Dual) for v in x):
-            return tuple(rule.primal(xp, x, how))
+            with quiet():
+                return tuple(rule.primal(xp, x, how))
         values = [value(v) for v in x]
         out = function(*values, how)
         return tuple(map(Dual, out, rule.jvp(xp, values, out, [tangent(v) for v in x], how)))

@@ -21,18 +21,31 @@ from .duals import Dual, tangent, value
 from .errors import DtypeError, OptionError, ShapeError
 from .namespace import attach, namespace
 from .namespace import xp as _xp
-from .public import EighResult, bind
+from .public import BlocksResult, EighResult, bind
 from .rules import Rule
 
 __all__ = [
+    "BlocksResult",
     "EighResult",
+    "block_diagonalize",
     "convert",
     "detect",
     "eigh",
     "eigvalsh",
+    "expm",
+    "funm",
     "hvp",
+    "invsqrtm",
     "jvp",
+    "logdet",
+    "logm",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
     "svec",
+    "trace_funm",
     "unsvec",
     "unvech",
     "vech",
@@ -42,6 +55,18 @@ __all__ = [
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
+funm = bind(public.funm, _xp, __name__)
+sqrtm = bind(public.sqrtm, _xp, __name__)
+invsqrtm = bind(public.invsqrtm, _xp, __name__)
+logm = bind(public.logm, _xp, __name__)
+expm = bind(public.expm, _xp, __name__)
+signm = bind(public.signm, _xp, __name__)
+powm = bind(public.powm, _xp, __name__)
+projector = bind(public.projector, _xp, __name__)
+trace_funm = bind(public.trace_funm, _xp, __name__)
+logdet = bind(public.logdet, _xp, __name__)
+spectral = bind(public.spectral, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)
@@ -73,9 +98,10 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 
 def _body(function: Any) -> Callable[..., Any]:
-    if getattr(function, "body", None) not in (public.eigh, public.eigvalsh):
+    if getattr(function, "body", None) not in public.DIFFERENTIABLE:
+        names = ", ".join(f"eigengrad.{body.__name__}" for body in public.DIFFERENTIABLE)
         raise OptionError(
-            f"{getattr(function, '__name__', function)!r} has no derivative by call; eigh and eigvalsh have. "
+            f"{getattr(function, '__name__', function)!r} has no derivative by call; {names} have. "
             "In a framework with autodiff, use its own."
         )
     return function.body  # type: ignore[no-any-return]
@@ -134,7 +160,7 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
 
     Parameters
     ----------
-    function : `eigh` or `eigvalsh`
+    function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …
     a : array, shape (..., n, n); dtypes as for the function
     *args, **kwargs : handed to the function
 
@@ -169,7 +195,7 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[A
 
     Parameters
     ----------
-    function : `eigh` or `eigvalsh`
+    function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …
     a, da : arrays, shape (..., n, n)
     *args, **kwargs : handed to the function
 
@@ -207,7 +233,7 @@ def hvp(
 
     Parameters
     ----------
-    function : `eigh` or `eigvalsh`
+    function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …
     a, da : arrays, shape (..., n, n)
     cotangent, dcotangent : as for the pullback of `vjp`
     *args, **kwargs : handed to the function
@@ -256,6 +282,7 @@ def _pair(out: Any, g: Any, dg: Any) -> Dual:
 
 
 def _split(result: Any) -> tuple[Any, Any]:
-    if isinstance(result, EighResult):
-        return EighResult(*map(value, result)), EighResult(*map(tangent, result))
+    if isinstance(result, tuple):
+        kind: Any = type(result)
+        return kind(*map(value, result)), kind(*map(tangent, result))
     return value(result), tangent(result)

@@ -37,6 +37,12 @@ def hermitian(xp: Any, X: Any) -> Any:
     return 0.5 * X + 0.5 * adjoint(xp, X)
 
 
+def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:
+    """(H - shift) scale, with one real shift and scale for each matrix."""
+    ones = xp.ones_like(xp.diagonal(H))
+    return xp.cast(scale, H)[..., None, None] * (H - xp.embed(xp.cast(shift, H)[..., None] * ones))
+
+
 # -- square arrays ----------------------------------------------------------------------------------------------------
 
 

@@ -13,12 +13,36 @@ from torch.autograd import forward_ad
 
 from . import public
 from .errors import ConvergenceError, DtypeError, FrameworkError
-from .public import EighResult, bind
-from .reading import READINGS
+from .namespace import total
+from .public import BlocksResult, EighResult, bind
+from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
 
-__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+__all__ = [
+    "BlocksResult",
+    "EighResult",
+    "block_diagonalize",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "funm",
+    "invsqrtm",
+    "logdet",
+    "logm",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
+    "svec",
+    "trace_funm",
+    "unsvec",
+    "unvech",
+    "vech",
+]
 
 _HALF = (torch.float16, torch.bfloat16)
 _DTYPES = (*_HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -82,6 +106,24 @@ def _numpy(x: torch.Tensor) -> Any:
     return x.cpu().numpy()
 
 
+def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
+    for k in by:
+        f = _elementwise(f, k)
+    return f(x, *args)
+
+
+def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
+    """The derivative of an elementwise function by its k-th argument."""
+    return torch.func.grad(lambda *x: f(*x).sum(), k)
+
+
+def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
+    if order == 0:
+        return h(w)
+    first = torch.func.grad(lambda w: h(w).sum())
+    return first(w) if order == 1 else torch.func.grad(lambda w: (first(w) * d[0]).sum())(w)
+
+
 _xp = SimpleNamespace(
     abs=torch.abs,
     conj=torch.conj,
@@ -96,12 +138,20 @@ _xp = SimpleNamespace(
     sin=torch.sin,
     cos=torch.cos,
     floor=torch.floor,
+    exp=torch.exp,
+    log=torch.log,
+    log1p=torch.log1p,
+    expm1=torch.expm1,
+    size=lambda x: x.shape[-1],
+    total=total,
+    slope=_slope,
+    gradient=_gradient,
     ones_like=torch.ones_like,
     tril=torch.tril,
     reshape=torch.reshape,
     isfinite=torch.isfinite,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
-    constant=lambda c, like: torch.as_tensor(c, device=like.device).to(like.dtype),
+    constant=lambda c, like: torch.as_tensor(c, dtype=like.dtype, device=like.device),
     cast=lambda x, like: x.to(like.dtype),
     iscomplex=torch.is_complex,
     diagonal=lambda X: torch.diagonal(X, dim1=-2, dim2=-1),
@@ -115,8 +165,10 @@ _xp = SimpleNamespace(
     eigenvalues=_eigenvalues,
     tracked=_tracked,
     narrow=lambda x, like: x.to(like.dtype),
+    parameter=lambda v, like: torch.as_tensor(v, dtype=like.real.dtype, device=like.device),
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in _HALF else a)
+_xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
 def _without_tangent(x: torch.Tensor) -> torch.Tensor:
@@ -129,36 +181,41 @@ def _without_tangent(x: torch.Tensor) -> torch.Tensor:
 
 # A forward of fixed arity, for torch.compile counts its arguments.
 _FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
-    1: lambda primal, how: lambda x: tuple(primal(_xp, (x,), how)),
-    2: lambda primal, how: lambda x, y: tuple(primal(_xp, (x, y), how)),
-    3: lambda primal, how: lambda x, y, z: tuple(primal(_xp, (x, y, z), how)),
+    1: lambda primal: lambda how, a: tuple(primal(_xp, (a,), how)),
+    2: lambda primal: lambda how, a, b: tuple(primal(_xp, (a, b), how)),
+    3: lambda primal: lambda how, a, b, c: tuple(primal(_xp, (a, b, c), how)),
+    4: lambda primal: lambda how, a, b, c, d: tuple(primal(_xp, (a, b, c, d), how)),
+    5: lambda primal: lambda how, a, b, c, d, e: tuple(primal(_xp, (a, b, c, d, e), how)),
+    6: lambda primal: lambda how, a, b, c, d, e, f: tuple(primal(_xp, (a, b, c, d, e, f), how)),
+    7: lambda primal: lambda how, a, b, c, d, e, f, g: tuple(primal(_xp, (a, b, c, d, e, f, g), how)),
 }
 
 
-def _function(rule: Rule, how: Any, forward_mode: bool) -> type[torch.autograd.Function]:
+def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
     """Inputs and outputs alone are saved, tracked by autograd, so that every further derivative comes from rules."""
     n = rule.inputs
 
-    def backward(ctx: Any, *gout: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def backward(ctx: Any, *gout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved = ctx.saved_tensors
-        return tuple(rule.vjp(_xp, saved[:n], saved[n:], gout, how))
+        return None, *rule.vjp(_xp, saved[:n], saved[n:], gout, ctx.how)
 
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.save_for_backward(*inputs, *output)
+        ctx.how = inputs[0]
+        ctx.save_for_backward(*inputs[1:], *output)
         if forward_mode:
-            ctx.save_for_forward(*inputs, *output)
+            ctx.save_for_forward(*inputs[1:], *output)
 
-    def jvp(ctx: Any, *dx: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    def jvp(ctx: Any, _: None, *dx: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
         # torch turns forward mode off inside a jvp and leaves the tangents on what was saved: forward over forward
         # would be zero without a word. So it is turned on again, over primals that do not carry this tangent.
         saved = [_without_tangent(x) for x in ctx.saved_tensors]
         tangents = [torch.zeros_like(x) if d is None else d for x, d in zip(saved, dx, strict=False)]
         with forward_ad._set_fwd_grad_enabled(True):
-            return tuple(rule.jvp(_xp, saved[:n], saved[n:], tangents, how))
+            return tuple(rule.jvp(_xp, saved[:n], saved[n:], tangents, ctx.how))
 
     methods = {
         "generate_vmap_rule": True,
-        "forward": staticmethod(_FORWARD[n](rule.primal, how)),
+        "forward": staticmethod(_FORWARD[n](rule.primal)),
         "setup_context": staticmethod(setup_context),
         "backward": staticmethod(backward),
     }
@@ -174,15 +231,13 @@ def _in_forward_mode() -> bool:
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
-    # All made beforehand: torch.compile cannot make a class. And it takes none that has a jvp.
-    made = {
-        (how, forward_mode): _function(rule, how, forward_mode) for how in public.HOWS for forward_mode in (False, True)
-    }
+    # torch.compile takes no class that has a jvp.
+    eager, compiled = _function(rule, True), _function(rule, False)
 
     def function(*args: Any) -> Any:
         if torch.compiler.is_compiling() and _in_forward_mode():
             torch._dynamo.graph_break()
-        return made[args[-1], not torch.compiler.is_compiling()].apply(*args[:-1])
+        return (compiled if torch.compiler.is_compiling() else eager).apply(args[-1], *args[:-1])
 
     return function
 
@@ -219,6 +274,18 @@ def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: An
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
+funm = bind(public.funm, _xp, __name__)
+sqrtm = bind(public.sqrtm, _xp, __name__)
+invsqrtm = bind(public.invsqrtm, _xp, __name__)
+logm = bind(public.logm, _xp, __name__)
+expm = bind(public.expm, _xp, __name__)
+signm = bind(public.signm, _xp, __name__)
+powm = bind(public.powm, _xp, __name__)
+projector = bind(public.projector, _xp, __name__)
+trace_funm = bind(public.trace_funm, _xp, __name__)
+logdet = bind(public.logdet, _xp, __name__)
+spectral = bind(public.spectral, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)

@@ -1,44 +1,18 @@
-"""The public functions: signature, docstring and checks, written once and bound to each framework.
-
-A body takes the framework's namespace `xp` first; `bind` supplies it, and gives the result the signature without it.
-A body is a composition of rules alone (and of `xp.read`), so that NumPy, which has no tape, can follow it too.
-"""
+"""`eigh`, `eigvalsh`, and the block diagonalisation behind them."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar, get_args
+import operator
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
+from ..errors import OptionError
+from ..reading import UPLO
+from ..rules.blocks import decompose, values
+from .binding import door, hand_out, option
 
-from .conventions import convert, detect, svec, unsvec, unvech, vech
-from .errors import NotFiniteError, OptionError, ShapeError
-from .frameworks import adapter_for
-from .reading import UPLO, by_uplo
-from .rules.blocks import decompose, values
-
-__all__ = [
-    "PUBLIC",
-    "EighResult",
-    "bind",
-    "convert",
-    "detect",
-    "dispatch",
-    "eigh",
-    "eigvalsh",
-    "svec",
-    "unsvec",
-    "unvech",
-    "vech",
-]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-Degenerate = Literal["raise", "nan", "projector"]
+Degenerate = Literal["raise", "nan", "projector", "split"]
 DegenerateValues = Literal["subgradient", "raise", "nan"]
-POLICIES = tuple(dict.fromkeys((*get_args(Degenerate), *get_args(DegenerateValues))))
+DegenerateBlocks = Literal["raise", "nan"]
 
 
 class EighResult(NamedTuple):
@@ -48,86 +22,11 @@ class EighResult(NamedTuple):
     eigenvectors: Any
 
 
-class How(NamedTuple):
-    """What rules know of a call: its option, and the epsilon that results are rounded to, 0 for none coarser."""
+class BlocksResult(NamedTuple):
+    """The block-diagonal matrix W and the unitary V of A = V W V^H, shape (..., n, n) both."""
 
-    degenerate: str
-    coarse: float = 0.0
-
-
-#: Every one that a call can make, for adapters that prepare them: float16 and bfloat16 are the coarse ones.
-HOWS = tuple(How(degenerate, coarse) for degenerate in POLICIES for coarse in (0.0, 2.0**-10, 2.0**-7))
-
-
-def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callable[P, R]:
-    """The public function of one framework."""
-
-    def function(*args: P.args, **kwargs: P.kwargs) -> R:
-        return body(xp, *args, **kwargs)
-
-    return _dressed(function, body, module)
-
-
-def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P, R]:
-    """The public function that finds the framework by the type of its first argument."""
-
-    def function(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not args:
-            raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
-        own = getattr(adapter_for(args[0]), body.__name__)
-        return own(*args, **kwargs)  # type: ignore[no-any-return]
-
-    return _dressed(function, body, module)
-
-
-def _dressed(function: Callable[P, R], body: Any, module: str) -> Callable[P, R]:
-    """The name, docstring and signature of the body, without its namespace."""
-    signature = inspect.signature(body)
-    own = list(signature.parameters.values())[1:]
-    function.__name__ = function.__qualname__ = body.__name__
-    function.__module__, function.__doc__ = module, body.__doc__
-    function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    function.body = body  # type: ignore[attr-defined]
-    return function
-
-
-def _square(a: Any) -> None:
-    shape = tuple(a.shape)
-    if len(shape) < 2:
-        raise ShapeError(f"A matrix has two dimensions or more; this array has shape {shape}.", shape=shape)
-    if None not in shape[-2:] and shape[-1] != shape[-2]:
-        raise ShapeError(f"The last two dimensions are {shape[-2]} and {shape[-1]}; they must be equal.", shape=shape)
-
-
-def _option(name: str, value: Any, kind: Any) -> Any:
-    allowed = get_args(kind)
-    if value not in allowed:
-        raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}.", value=value)
-    return value
-
-
-def _door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any, How]:
-    """The array, and the Hermitian matrix that it stands for, refused where an entry that is read is not finite."""
-    convention = by_uplo(UPLO)
-    a = xp.array(a)
-    _square(a)
-    H = xp.read(a, convention)
-    if degenerate != "nan":
-        bad = xp.isfinite(H) == False  # noqa: E712 - an array
-        if xp.any(bad):
-            where = tuple(int(k) for k in np.argwhere(xp.numpy(bad))[0])
-            of = f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
-            raise NotFiniteError(
-                f"Entry {where[-2:]}{of} is NaN or infinite, and it is read. No eigenvalue is defined; the solver "
-                "would return numbers all the same. Remove it, or look at what produced it.",
-                index=where,
-            )
-    return a, H, How(degenerate, xp.eps(a) if xp.eps(a) > xp.eps(H) else 0.0)
-
-
-def _hand_out(xp: Any, x: Any, a: Any, how: How) -> Any:
-    """Half precision, computed in single, comes back as it went in."""
-    return xp.narrow(x, a) if how.coarse else x
+    blocks: Any
+    vectors: Any
 
 
 def _empty(xp: Any, a: Any) -> EighResult:
@@ -147,11 +46,13 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     UPLO : None, "L" or "U"
         What is read, and so what the gradient, entry by entry, is the gradient of. None reads both triangles,
         (A + A^H)/2, and the gradient is Hermitian; "L" and "U" read that triangle, and the gradient lies in it.
-    degenerate : "raise", "nan" or "projector"
+    degenerate : "raise", "nan", "projector" or "split"
         What happens where eigenvalues coincide and the derivative is not determined: an error (NaN where values
         cannot be read, as under tracing); NaN at once, without a look at values; "projector" is the caller's assertion
         that the loss sees a cluster of equal eigenvalues only through its projector and symmetric functions, which
-        lets forward mode go through the cluster.
+        lets forward mode go through the cluster. "split" hands out eigenvalues at least sqrt(eps) max|w| apart, for
+        code that says V f(w) V^H: values and gradients of every smooth loss are right to about sqrt(eps), 2e-8 in
+        double precision, and second derivatives are refused; `funm` is right to the last digits.
 
     Returns
     -------
@@ -162,10 +63,10 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     Differentiable in `a`, to every order, wherever eigenvalues are single; where two are close, digits are lost as
     eps max|w| / gap, in second derivatives as its square. At repeated eigenvalues the derivative is right where it
     exists: for losses that weight the equal eigenvalues equally and do not depend on the basis of their vectors. It is
-    refused otherwise, also for V f(w) V^H, whose derivative no rule for `eigh` can know. Take w and V from one call:
-    each call is judged alone. Second derivatives of functions of repeated eigenvalues themselves are refused unless
-    they are determined. Forward mode cannot see the loss: in a cluster that the direction takes apart, the tangents of
-    the vectors are NaN, and those of the eigenvalues are right for symmetric losses alone.
+    refused otherwise, also for V f(w) V^H, which no rule for `eigh` can differentiate (`funm` does). Take w and V from
+    one call: each call is judged alone. Second derivatives of functions of repeated eigenvalues themselves are refused
+    unless they are determined. Forward mode cannot see the loss: in a cluster that the direction takes apart, the
+    tangents of the vectors are NaN, and those of the eigenvalues are right for symmetric losses alone.
 
     Raises
     ------
@@ -184,7 +85,7 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     >>> np.round(w, 12)
     array([1., 3.])
     """
-    a, H, how = _door(xp, a, UPLO, _option("degenerate", degenerate, Degenerate))
+    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, Degenerate))
     if a.shape[-1] == 0:
         return _empty(xp, a)
     if xp.tracked(a):
@@ -192,7 +93,7 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
         (V,) = xp.look(V, echo, how)
     else:
         w, V = decompose(xp, H, how)
-    return EighResult(_hand_out(xp, w, a, how), _hand_out(xp, V, a, how))
+    return EighResult(hand_out(xp, w, a, how), hand_out(xp, V, a, how))
 
 
 def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateValues = "subgradient") -> Any:
@@ -235,11 +136,80 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
     >>> np.round(eg.eigvalsh(np.array([[2.0, 1.0], [1.0, 2.0]])), 12)
     array([1., 3.])
     """
-    a, H, how = _door(xp, a, UPLO, _option("degenerate", degenerate, DegenerateValues))
+    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, DegenerateValues))
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
-    return _hand_out(xp, xp.blocks(H, how)[0] if xp.tracked(a) else values(xp, H, how), a, how)
+    return hand_out(xp, xp.blocks(H, how)[0] if xp.tracked(a) else values(xp, H, how), a, how)
 
 
-#: Every public function of arrays; an adapter binds them all, and tests take their lists from here.
-PUBLIC = (eigh, eigvalsh, convert, detect, vech, unvech, svec, unsvec)
+def block_diagonalize(
+    xp: Any,
+    a: Any,
+    /,
+    cuts: tuple[int, ...] | None = None,
+    UPLO: UPLO = None,
+    *,
+    degenerate: DegenerateBlocks = "raise",
+) -> BlocksResult:
+    """The smooth object behind `eigh`: a unitary V and a block-diagonal matrix W with A = V W V^H.
+
+    With M = V^H dA V: dW = M inside the blocks; dV = V X with X W - W X = M outside the blocks, X = 0 inside.
+
+    Parameters
+    ----------
+    a : array, shape (..., n, n); dtypes as in `eigh`
+    cuts : None, or positions, ascending, 0 < cut < n
+        The blocks: between the cuts, eigenvalues [0, cut), [cut, next cut), …; None makes a block of each cluster of
+        equal eigenvalues.
+    UPLO : None, "L" or "U"
+        What is read; as in `eigh`.
+    degenerate : "raise" or "nan"
+        What happens where a cut falls between equal eigenvalues, or a loss depends on the basis inside a block.
+
+    Returns
+    -------
+    BlocksResult(blocks, vectors), shape (..., n, n) both; W in the unit of `a`, real eigenvalues on its diagonal and 0
+    elsewhere, but a matrix to every derivative.
+
+    Differentiable in `a` to every order, at repeated eigenvalues too, for losses that do not depend on the basis inside
+    a block: V_g V_g^H of a block's columns V_g, tr of its part of W, V @ (W @ W) @ V^H. Only gaps at the cuts are
+    divided by, and need be open; those inside a block do not enter. Second derivatives of losses that do depend on the
+    basis mean nothing.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; DegenerateError for a closed cut, and where a
+    derivative is taken of a loss that depends on the basis inside a block, PhaseError.
+
+    Source
+    ------
+    docs/design.md; Kato, "Perturbation theory for linear operators" (1966), chapter II, for the space of a block.
+
+    Examples
+    --------
+    >>> import numpy as np, eigengrad as eg
+    >>> W, V = eg.block_diagonalize(np.diag([3.0, 1.0, 1.0]), (2,))
+    >>> np.round(V[:, :2] @ V[:, :2].T, 12)
+    array([[0., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, DegenerateBlocks))
+    if a.shape[-1] == 0:
+        return BlocksResult(a, a)
+    if cuts is not None:
+        cuts = _cuts(cuts, a.shape[-1])
+    _, W, V, _ = xp.blocks(H, how.but(cuts=cuts))
+    return BlocksResult(hand_out(xp, W, a, how), hand_out(xp, V, a, how))
+
+
+def _cuts(cuts: Any, n: int | None) -> tuple[int, ...]:
+    try:
+        found = tuple(operator.index(cut) for cut in cuts)
+    except TypeError:
+        found = ()
+    if not found or list(found) != sorted(set(found)) or found[0] <= 0 or (n is not None and found[-1] >= n):
+        raise OptionError(
+            f"cuts is {cuts!r}; it can be ascending integers between 0 and {n}, both excluded.", value=cuts
+        )
+    return found

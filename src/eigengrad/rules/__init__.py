@@ -19,7 +19,11 @@ where a matrix is meant; and
     embed(w)        the matrix with diagonal w          numpy(x)    its values as a NumPy array
     eigensolver(H)  ascending w and V, H Hermitian      take(x, i)  x[..., i], i a NumPy array of integers
     eigenvalues(H)  ascending w alone
-    constant(c, like)   a NumPy array in the framework, dtype and device of `like`
+    constant(c, like)   numbers, nested or a NumPy array, in the framework, dtype and device of `like`
+    size(w)         the length of the last axis, as the framework knows it
+    total(f, n)     f(0) + … + f(n - 1), n >= 1, in constant memory
+    slope(f, by, x, *args)      the derivative of a user's elementwise f(x, *args), by argument by[0], then by[1], …
+    gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """
 
 from __future__ import annotations
@@ -42,6 +46,10 @@ NAMES = frozenset(
         "sin",
         "cos",
         "floor",
+        "exp",
+        "log",
+        "log1p",
+        "expm1",
         "ones_like",
         "tril",
         "take",
@@ -58,6 +66,10 @@ NAMES = frozenset(
         "numpy",
         "eigensolver",
         "eigenvalues",
+        "size",
+        "total",
+        "slope",
+        "gradient",
     ]
 )
 

@@ -24,15 +24,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_cluster
+from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
 from ..reading import adjoint, hermitian
 from . import Rule
-from .refusal import clustered, refuse_basis, refuse_weights
+from .domain import refuse_cuts
+from .refusal import clustered, refuse_basis, refuse_second, refuse_weights
 
 
 def spectrum_of(xp: Any, W: Any) -> Any:
     """The eigenvalues on the diagonal of W, as constants."""
     return xp.stop(xp.real(xp.diagonal(W)))
+
+
+def same_block(xp: Any, W: Any, how: Any) -> Any:
+    """Which pairs lie in one block of W: in one cluster, or between the same cuts."""
+    return same_group(xp, spectrum_of(xp, W), how.cuts)
 
 
 def skew(xp: Any, X: Any) -> Any:
@@ -58,21 +64,20 @@ def gaps(xp: Any, w: Any) -> Any:
 
 def _sylvester(xp: Any, x: Any, how: Any) -> Any:
     W, R = x
-    w = spectrum_of(xp, W)
-    same = same_cluster(xp, w)
-    return (outside(xp, R / xp.cast(xp.where(same, 1.0, gaps(xp, w)), R), same),)
+    same = same_block(xp, W, how)
+    return (outside(xp, R / xp.cast(xp.where(same, 1.0, gaps(xp, spectrum_of(xp, W))), R), same),)
 
 
 def _sylvester_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (W, _), (X,), (dW, dR) = x, out, dx
-    return xp.sylvester(W, dR - (X @ dW - dW @ X), how)
+    return xp.sylvester(W, refuse_second(xp, dR - (X @ dW - dW @ X), spectrum_of(xp, W), how), how)
 
 
 def _sylvester_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (W, _), (X,), (gX,) = x, out, gout
     (Y,) = xp.sylvester(W, gX, how)
-    XH = adjoint(xp, X)
-    return inside(xp, Y @ XH - XH @ Y, same_cluster(xp, spectrum_of(xp, W))), Y
+    Y, XH = refuse_second(xp, Y, spectrum_of(xp, W), how), adjoint(xp, X)
+    return inside(xp, Y @ XH - XH @ Y, same_block(xp, W, how)), Y
 
 
 # -- skew(X^H Y) outside the blocks, refused where it is not rounding inside -------------------------------------------
@@ -80,8 +85,7 @@ def _sylvester_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def _settle(xp: Any, x: Any, how: Any) -> Any:
     X, Y, W = x
-    w = spectrum_of(xp, W)
-    return (refuse_basis(xp, skew(xp, adjoint(xp, X) @ Y), X, Y, w, same_cluster(xp, w), how),)
+    return (refuse_basis(xp, skew(xp, adjoint(xp, X) @ Y), X, Y, spectrum_of(xp, W), same_block(xp, W, how), how),)
 
 
 def _settle_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
@@ -91,7 +95,7 @@ def _settle_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _settle_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (X, Y, W), (gR,) = x, gout
-    gN = skew(xp, outside(xp, gR, same_cluster(xp, spectrum_of(xp, W))))
+    gN = skew(xp, outside(xp, gR, same_block(xp, W, how)))
     return Y @ adjoint(xp, gN), X @ gN, 0.0 * W
 
 
@@ -104,8 +108,15 @@ def _broken(xp: Any, A: Any) -> Any:
 
 
 def _merged(xp: Any, w: Any, how: Any) -> Any:
-    """With "subgradient" weights are not judged, and values keep every digit."""
-    return w if how.degenerate == "subgradient" else merge(xp, w)
+    """With "subgradient" weights are not judged, and values keep every digit; inside given cuts none are equal."""
+    return w if how.degenerate == "subgradient" or how.cuts is not None else merge(xp, w)
+
+
+def solve(xp: Any, A: Any) -> tuple[Any, Any]:
+    """What the eigensolver says; NaN for a matrix that is not finite."""
+    broken = _broken(xp, A)
+    w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
+    return xp.where(broken, float("nan"), w), xp.where(broken[..., None], float("nan"), V)
 
 
 def values(xp: Any, A: Any, how: Any) -> Any:
@@ -116,16 +127,15 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 
 
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
-    """Eigenvalues, and vectors in the generic basis."""
-    broken = _broken(xp, A)
-    w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
-    V = xp.where(broken[..., None], float("nan"), V)
-    w = _merged(xp, xp.where(broken, float("nan"), w), how)
-    same = same_cluster(xp, w)
-    V = generic_phases(xp, w, V)
+    """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
+    w, V = solve(xp, A)
+    w, V = _merged(xp, w, how), generic_phases(xp, w, V)
+    if how.cuts is not None:
+        return refuse_cuts(xp, w, how.cuts, how), V
+    same = same_group(xp, w, None)
     if clustered(xp, w, same, how):
         V = V @ xp.cast(generic_reflection(xp, w, same), V)
-    return w, V
+    return split(xp, w) if how.degenerate == "split" else w, V
 
 
 def _blocks(xp: Any, x: Any, how: Any) -> Any:
@@ -140,13 +150,12 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     M = adjoint(xp, V) @ dA @ V
     (dw,) = xp.gather(M, echo, how)
     (X,) = xp.sylvester(W, M, how)
-    return dw, inside(xp, M, same_cluster(xp, spectrum_of(xp, W))), V @ X, xp.stop(M)
+    return dw, inside(xp, M, same_block(xp, W, how)), V @ X, xp.stop(M)
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
-    w = spectrum_of(xp, W)
-    same = same_cluster(xp, w)
+    w, same = spectrum_of(xp, W), same_block(xp, W, how)
     (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
     G = diagonal + inside(xp, hermitian(xp, gW), same)
     X, Y = V, gV

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import rounding, tolerance
+from ..clusters import rounding, spacing, tolerance
 from ..errors import DegenerateError, DerivativeError, PhaseError
 
 _WEIGHTS = (
@@ -34,6 +34,12 @@ _PHASE = (
     "The loss depends on the phase of a complex eigenvector, which is arbitrary (measured {measured:.3g}, allowed "
     "{allowed:.3g} in the imaginary diagonal of V^H gV): {cluster}. It has no derivative. Make it independent of the "
     'phase, through |v_k| or v v^H, or use degenerate="nan" to get NaN instead of this error.'
+)
+
+
+_SECOND = (
+    'degenerate="split" has first derivatives only: eigenvalues {below:.6g} and {above:.6g} are closer than '
+    "{allowed:.2g}, and a second derivative would be noise. Compute the loss as a function of the matrix."
 )
 
 
@@ -115,6 +121,33 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
     bad = same & (xp.abs(Q) > allowed)
     error = lambda: explain(xp, _BASIS, w, bad, xp.abs(Q), allowed)  # noqa: E731
     return refuse(xp, bad, outside, how, error)
+
+
+def refuse_second(xp: Any, X: Any, w: Any, how: Any) -> Any:
+    """X, a part of a second derivative, refused where "split" has set eigenvalues apart."""
+    if how.degenerate != "split":
+        return X
+    apart = w[..., 1:] - w[..., :-1]
+    close = apart < 1.5 * spacing(xp, w)
+
+    def error() -> DegenerateError:
+        *index, i = (int(k) for k in np.argwhere(xp.numpy(close))[0])
+        pair = xp.numpy(w)[tuple(index)][i : i + 2]
+        allowed = float(xp.numpy(spacing(xp, w))[tuple(index)][0])
+        return DegenerateError(
+            _SECOND.format(below=pair[0], above=pair[1], allowed=allowed),
+            index=tuple(index),
+            cluster=(i, i + 2),
+            eigenvalues=pair,
+            tolerance=allowed,
+            measured=float(pair[1] - pair[0]),
+            allowed=allowed,
+        )
+
+    near = xp.max(xp.concatenate([xp.where(close, xp.ones_like(apart), 0.0), 0.0 * w[..., :1]], -1), -1) > 0.0
+    for _ in range(len(X.shape) - len(near.shape)):
+        near = near[..., None]
+    return refuse(xp, near, X, how, error)
 
 
 def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, **words: str) -> DerivativeError:

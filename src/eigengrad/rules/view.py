@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import same_cluster
+from ..clusters import same_group
 from . import Rule
-from .refusal import differ, explain_weights, moved, refuse
+from .refusal import differ, explain_weights, moved, refuse, refuse_second
 
 
-def _spectrum(xp: Any, echo: Any) -> tuple[Any, Any]:
+def _spectrum(xp: Any, echo: Any, how: Any) -> tuple[Any, Any]:
     w = xp.stop(xp.real(xp.diagonal(echo)))
-    return w, same_cluster(xp, w)
+    return w, same_group(xp, w, how.cuts)
 
 
 def _place(xp: Any, x: Any, how: Any) -> Any:
@@ -35,15 +35,16 @@ def _place(xp: Any, x: Any, how: Any) -> Any:
 
 def _place_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (_, echo), (dg, decho) = x, dx
-    w, same = _spectrum(xp, echo)
+    w, same = _spectrum(xp, echo, how)
     bad, apart, allowed = differ(xp, dg, w, same, how)
     bad = bad & moved(xp, decho, w, same, how)
-    (dG,) = xp.place(dg, echo, how)
+    (dG,) = xp.place(refuse_second(xp, dg, w, how), echo, how)
     return (refuse(xp, bad, dG, how, lambda: explain_weights(xp, w, bad, apart, allowed, second=True)),)
 
 
 def _place_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (_, echo), (gG,) = x, gout
+    gG = refuse_second(xp, gG, _spectrum(xp, echo, how)[0], how)
     return xp.gather(gG, echo, how)[0], _size(xp, gG)
 
 
@@ -54,9 +55,9 @@ def _gather(xp: Any, x: Any, how: Any) -> Any:
 
 def _gather_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (M, echo), (dM, decho) = x, dx
-    w, same = _spectrum(xp, echo)
+    w, same = _spectrum(xp, echo, how)
     bad = moved(xp, xp.stop(M), w, same, how) & moved(xp, decho, w, same, how)
-    (dw,) = xp.gather(dM, echo, how)
+    (dw,) = xp.gather(refuse_second(xp, dM, w, how), echo, how)
     return (xp.where(_any_row(xp, bad), float("nan"), dw),)
 
 
@@ -75,7 +76,7 @@ def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     (dV,) = xp.look(dV, echo, how)
     if how.degenerate == "projector":
         return (dV,)
-    w, same = _spectrum(xp, echo)
+    w, same = _spectrum(xp, echo, how)
     return (xp.where(_any_row(xp, moved(xp, decho, w, same, how))[..., None, :], float("nan"), dV),)
 
 

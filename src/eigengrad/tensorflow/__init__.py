@@ -8,9 +8,12 @@ eigensolver is that of jacobi.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, lru_cache
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
@@ -18,13 +21,37 @@ from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  
 
 from .. import public
 from ..errors import ConvergenceError, DtypeError, FrameworkError
-from ..public import EighResult, bind
-from ..reading import READINGS
+from ..namespace import total
+from ..public import BlocksResult, EighResult, bind
+from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
 from . import jacobi
 
-__all__ = ["EighResult", "convert", "detect", "eigh", "eigvalsh", "svec", "unsvec", "unvech", "vech"]
+__all__ = [
+    "BlocksResult",
+    "EighResult",
+    "block_diagonalize",
+    "convert",
+    "detect",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "funm",
+    "invsqrtm",
+    "logdet",
+    "logm",
+    "powm",
+    "projector",
+    "signm",
+    "spectral",
+    "sqrtm",
+    "svec",
+    "trace_funm",
+    "unsvec",
+    "unvech",
+    "vech",
+]
 
 _HALF = (tf.float16, tf.bfloat16)
 _DTYPES = (*_HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
@@ -65,7 +92,7 @@ def _tracked(a: Any) -> bool:
 def _where(condition: Any, x: Any, y: Any) -> Any:
     """NumPy's `where`: a number takes the dtype of the array beside it."""
     dtype = next((v.dtype for v in (x, y) if tf.is_tensor(v)), tf.float32)
-    return tf.where(condition, *(v if tf.is_tensor(v) else tf.cast(v, dtype) for v in (x, y)))
+    return tf.where(condition, *(v if tf.is_tensor(v) else tf.constant(v, dtype) for v in (x, y)))
 
 
 def _cast(x: Any, like: Any) -> Any:
@@ -88,6 +115,61 @@ def _isfinite(x: Any) -> Any:
     return tf.math.is_finite(x)
 
 
+def _total(function: Callable[[Any], Any], n: Any) -> Any:
+    if tf.executing_eagerly():
+        return total(function, n)
+    first = function(0)
+    step = lambda k, found: (k + 1, tf.ensure_shape(found + function(k), first.shape))  # noqa: E731
+    return tf.while_loop(lambda k, found: k < n, step, (1, first))[1]
+
+
+def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
+    """In a graph, where no tape is needed: rules run while tapes are stopped."""
+    if by and tf.executing_eagerly():
+        return _traced_slope(f, by)(x, *args)
+    for k in by:
+        f = _elementwise(f, k)
+    return f(x, *args)
+
+
+@lru_cache(maxsize=256)
+def _traced_slope(f: Callable[..., Any], by: tuple[int, ...]) -> Callable[..., Any]:
+    function: Callable[..., Any] = tf.function(lambda *x: _slope(f, by, *x), autograph=False, reduce_retracing=True)
+    return function
+
+
+def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
+    """The derivative of an elementwise function by its k-th argument."""
+
+    def slope(*x: Any) -> Any:
+        found = tf.gradients(f(*x), x[k])[0]
+        return tf.zeros_like(x[k]) if found is None else found
+
+    return slope
+
+
+def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
+    if order and tf.executing_eagerly():
+        return _traced_gradient(h, order)(w, *d)
+    if order == 0:
+        return h(w)
+    first = _nabla(h, w)
+    return first if order == 1 else _nabla(lambda w: _nabla(h, w) * d[0], w)
+
+
+def _nabla(h: Callable[[Any], Any], w: Any) -> Any:
+    found = tf.gradients(h(w), w)[0]
+    return tf.zeros_like(w) if found is None else tf.convert_to_tensor(found)
+
+
+@lru_cache(maxsize=256)
+def _traced_gradient(h: Callable[[Any], Any], order: int) -> Callable[..., Any]:
+    function: Callable[..., Any] = tf.function(
+        lambda *x: _gradient(h, order, *x), autograph=False, reduce_retracing=True
+    )
+    return function
+
+
 _xp = SimpleNamespace(
     abs=tf.abs,
     conj=tf.math.conj,
@@ -102,12 +184,20 @@ _xp = SimpleNamespace(
     sin=tf.sin,
     cos=tf.cos,
     floor=tf.floor,
+    exp=tf.exp,
+    log=tf.math.log,
+    log1p=tf.math.log1p,
+    expm1=tf.math.expm1,
+    size=lambda x: x.shape[-1] if x.shape[-1] is not None else tf.shape(x)[-1],
+    total=_total,
+    slope=_slope,
+    gradient=_gradient,
     ones_like=tf.ones_like,
     tril=_tril,
     reshape=tf.reshape,
     isfinite=_isfinite,
     take=lambda x, i: tf.gather(x, i, axis=-1),
-    constant=lambda c, like: tf.cast(tf.constant(c), like.dtype),
+    constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
     cast=_cast,
     iscomplex=lambda x: x.dtype.is_complex,
     diagonal=tf.linalg.diag_part,
@@ -121,8 +211,10 @@ _xp = SimpleNamespace(
     eigenvalues=lambda H: tf.math.real(tf.linalg.eigvalsh(H)),
     tracked=_tracked,
     narrow=lambda x, like: tf.cast(x, like.dtype),
+    parameter=lambda v, like: tf.cast(v if tf.is_tensor(v) else np.asarray(v), like.dtype.real_dtype),
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in _HALF else a)
+_xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -168,25 +260,26 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         with record.stop_recording():
             out = primal(x, how)
             k = len(out)
-            with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": _name(rule, how)}):
+            with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": registered(how)}):
                 out = tf.identity_n([*out, *x])[:k]
         return recorded(out, x, how)
 
     def run(x: Any, how: Any) -> tuple[Any, ...]:
         return (eager if tf.executing_eagerly() else traced)(x, how)
 
-    def register(how: Any) -> None:
-        @tf.RegisterGradient(_name(rule, how))  # type: ignore[untyped-decorator]
+    @cache
+    def registered(how: Any) -> str:
+        """The name of a gradient for the outputs of an identity of (outputs, inputs)."""
+        name = f"eigengrad_{rule.name}_{next(_COUNT)}"
+
+        @tf.RegisterGradient(name)  # type: ignore[untyped-decorator]
         def _(op: Any, *g: Any) -> Any:
             k = len(op.inputs) - rule.inputs
             return [*[None] * k, *pull(op.inputs[k:], op.outputs[:k], g[:k], how)]
 
-    def function(*args: Any) -> tuple[Any, ...]:
-        return run(tuple(args[:-1]), args[-1])
+        return name
 
-    for how in public.HOWS:
-        register(how)
-    return function
+    return lambda *args: run(tuple(args[:-1]), args[-1])
 
 
 def _copies(tensors: Any) -> list[Any]:
@@ -194,9 +287,7 @@ def _copies(tensors: Any) -> list[Any]:
         return [tf.identity(t) for t in tensors]
 
 
-def _name(rule: Rule, how: Any) -> str:
-    return f"eigengrad_{rule.name}_{how.degenerate}_{how.coarse}"
-
+_COUNT = count()
 
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
@@ -231,6 +322,18 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
+funm = bind(public.funm, _xp, __name__)
+sqrtm = bind(public.sqrtm, _xp, __name__)
+invsqrtm = bind(public.invsqrtm, _xp, __name__)
+logm = bind(public.logm, _xp, __name__)
+expm = bind(public.expm, _xp, __name__)
+signm = bind(public.signm, _xp, __name__)
+powm = bind(public.powm, _xp, __name__)
+projector = bind(public.projector, _xp, __name__)
+trace_funm = bind(public.trace_funm, _xp, __name__)
+logdet = bind(public.logdet, _xp, __name__)
+spectral = bind(public.spectral, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)

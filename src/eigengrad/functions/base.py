@@ -1,0 +1,88 @@
+"""What every function has, and functions made of others.
+
+    value(xp, x, args)                f(x)
+    differences(xp, x, w, args)       f[x_0 … x_m], for m >= 1, of arrays that broadcast; w is the whole spectrum
+    second(xp, w, X, Y, times)        Σ_k f[w_i, w_k, w_j] (X_ik Y_kj + Y_ik X_kj) by products alone, where the equation
+                                      that f solves gives it; None for others, which go slice by slice
+    derivative                        f'
+    domain                            where f is defined: "all", "positive", "nonnegative", "nonzero"
+    cuts                              between which eigenvalues it jumps
+
+`times(L, X)` is L ∘ X, where 0 · ∞ = 0 (rules/domain.py). A function is hashable, and equal to its like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..differences import Points
+
+
+class Function:
+    """What every function has."""
+
+    domain = "all"
+    cuts: tuple[int, ...] = ()
+    second: Callable[..., Any] | None = None
+
+    def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
+        raise TypeError(f"{type(self).__name__} has no values")
+
+    def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
+        raise TypeError(f"{type(self).__name__} has no divided differences")
+
+    @property
+    def derivative(self) -> Function:
+        return Derivative(self)
+
+    #: The names of the arguments that `prepare` takes; a function of the user has its own.
+    arguments: tuple[str, ...] = ()
+
+    def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
+        """The matrix that f is taken of: what arguments do to it, in the framework's own operations."""
+        return H
+
+    def by(self, parameter: int) -> Function:
+        raise TypeError(f"{type(self).__name__} has no parameters")
+
+
+@dataclass(frozen=True)
+class Derivative(Function):
+    """f', by f'[x_0 … x_m] = Σ_i f[x_0 … x_m, x_i]."""
+
+    f: Function
+
+    @property
+    def domain(self) -> str:  # type: ignore[override]
+        return self.f.domain
+
+    def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
+        return self.f.differences(xp, [x, x], x, args)
+
+    def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
+        terms = [self.f.differences(xp, [*x, v], w, args) for v in x]
+        return sum(terms[1:], start=terms[0])
+
+
+@dataclass(frozen=True)
+class Scaled(Function):
+    """factor · f."""
+
+    factor: float
+    f: Function
+
+    @property
+    def domain(self) -> str:  # type: ignore[override]
+        return self.f.domain
+
+    def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
+        return self.factor * self.f.value(xp, x, args)
+
+    def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
+        return self.factor * self.f.differences(xp, x, w, args)
+
+    @property
+    def derivative(self) -> Function:
+        return Scaled(self.factor, self.f.derivative)

@@ -1,0 +1,107 @@
+"""What public functions share: the door that an array comes in by, and the binding to a framework.
+
+A body takes the framework's namespace `xp` first; `bind` supplies it, and gives the result the signature without it.
+A body is a composition of rules alone (and of what `namespace.py` calls its own), so that NumPy, which has no tape, can
+follow it too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
+
+import numpy as np
+
+from ..errors import NotFiniteError, OptionError, ShapeError
+from ..frameworks import adapter_for
+from ..reading import UPLO, by_uplo
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class How:
+    """What rules know of a call, beside its arrays. (No tuple: frameworks would look into it for arrays.)"""
+
+    degenerate: str
+    coarse: float = 0.0  # the epsilon that results are rounded to, 0 for none coarser than that of the computation
+    cuts: tuple[int, ...] | None = None  # between blocks; None for clusters
+    function: Any = None  # the function of the matrix
+    arguments: int = 0  # how many arguments it has that rules know of
+
+    def but(self, **changes: Any) -> How:
+        return replace(self, **changes)
+
+
+def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callable[P, R]:
+    """The public function of one framework."""
+
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        return body(xp, *args, **kwargs)
+
+    return _dressed(function, body, module)
+
+
+def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P, R]:
+    """The public function that finds the framework by the type of its first argument."""
+
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not args:
+            raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
+        own = getattr(adapter_for(args[0]), body.__name__)
+        return own(*args, **kwargs)  # type: ignore[no-any-return]
+
+    return _dressed(function, body, module)
+
+
+def _dressed(function: Callable[P, R], body: Any, module: str) -> Callable[P, R]:
+    """The name, docstring and signature of the body, without its namespace."""
+    signature = inspect.signature(body)
+    own = list(signature.parameters.values())[1:]
+    function.__name__ = function.__qualname__ = body.__name__
+    function.__module__, function.__doc__ = module, body.__doc__
+    function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    function.body = body  # type: ignore[attr-defined]
+    return function
+
+
+def square(a: Any) -> None:
+    shape = tuple(a.shape)
+    if len(shape) < 2:
+        raise ShapeError(f"A matrix has two dimensions or more; this array has shape {shape}.", shape=shape)
+    if None not in shape[-2:] and shape[-1] != shape[-2]:
+        raise ShapeError(f"The last two dimensions are {shape[-2]} and {shape[-1]}; they must be equal.", shape=shape)
+
+
+def option(name: str, value: Any, kind: Any) -> Any:
+    allowed = get_args(kind)
+    if value not in allowed:
+        raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}.", value=value)
+    return value
+
+
+def door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any, How]:
+    """The array, and the Hermitian matrix that it stands for, refused where an entry that is read is not finite."""
+    convention = by_uplo(UPLO)
+    a = xp.array(a)
+    square(a)
+    H = xp.read(a, convention)
+    if degenerate != "nan":
+        bad = xp.isfinite(H) == False  # noqa: E712 - an array
+        if xp.any(bad):
+            where = tuple(int(k) for k in np.argwhere(xp.numpy(bad))[0])
+            of = f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
+            raise NotFiniteError(
+                f"Entry {where[-2:]}{of} is NaN or infinite, and it is read. No eigenvalue is defined; the solver "
+                "would return numbers all the same. Remove it, or look at what produced it.",
+                index=where,
+            )
+    return a, H, How(degenerate, xp.eps(a) if xp.eps(a) > xp.eps(H) else 0.0)
+
+
+def hand_out(xp: Any, x: Any, a: Any, how: How) -> Any:
+    """Half precision, computed in single, comes back as it went in."""
+    return xp.narrow(x, a) if how.coarse else x

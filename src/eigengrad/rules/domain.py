@@ -1,0 +1,139 @@
+"""Where a function of a matrix has no value, or no derivative, and how that is said.
+
+An eigenvalue is 0, or at a cut, to within the tolerance of "equal" (clusters.py): a solver knows it no better.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..clusters import beside, rounding, tolerance
+from ..errors import DegenerateError, DomainError
+from .refusal import refuse
+
+_VALUE = (
+    "Eigenvalue {position}{of}, {eigenvalue:.6g}, is outside the domain of the function, {where} (known to within "
+    "{tolerance:.2g}). The function of the matrix has no value there. Look at what made the matrix, or shift it."
+)
+_WHERE = {
+    "nonnegative": "x >= 0",
+    "positive": "x > 0",
+    "nonzero": "x != 0",
+    "all": "where its value is finite",
+}
+_NULL = (
+    "The function has no finite derivative at 0, and the direction moves the {count} eigenvalues{of} that are 0 "
+    "(measured {measured:.3g}, allowed {allowed:.3g} inside the null space). Keep to directions that leave the null "
+    "space alone, or add a small multiple of the identity."
+)
+_CUT = (
+    "The cut at {cut}{of} falls between eigenvalues {below:.6g} and {above:.6g}, which are equal to within "
+    "{tolerance:.2g}: the space on either side is not determined. Cut at an open gap."
+)
+
+
+def admit(xp: Any, w: Any, how: Any) -> Any:
+    """The spectrum, refused where f has no value on it; to a function with an edge at 0, what is 0 to rounding is 0."""
+    f, zero = how.function, tolerance(xp, w)
+    if f.domain == "nonnegative":
+        return xp.where(xp.abs(w) <= zero, 0.0, _refuse_values(xp, w, w < -zero, w, how))
+    if f.domain == "positive":
+        return _refuse_values(xp, w, w <= zero, w, how)
+    if f.domain == "nonzero":
+        return _refuse_values(xp, w, xp.abs(w) <= zero, w, how)
+    return refuse_cuts(xp, w, f.cuts, how)
+
+
+def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
+    """F = f(w), refused where it is not finite."""
+    return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how)  # noqa: E712 - an array
+
+
+def _refuse_values(xp: Any, X: Any, bad: Any, w: Any, how: Any) -> Any:
+    """The whole row is NaN where one is bad."""
+
+    def error() -> DomainError:
+        where = _first(xp.numpy(bad))
+        *index, i = where
+        return DomainError(
+            _VALUE.format(
+                position=i,
+                of=_of(index),
+                eigenvalue=(value := float(xp.numpy(w)[where])),
+                where=_WHERE[how.function.domain],
+                tolerance=(width := _width(xp, w, index)),
+            ),
+            index=tuple(index),
+            position=i,
+            eigenvalue=value,
+            tolerance=width,
+        )
+
+    return refuse(xp, _any(xp, bad)[..., None] & xp.isfinite(w), X, how, error)
+
+
+def refuse_cuts(xp: Any, w: Any, cuts: tuple[int, ...], how: Any) -> Any:
+    """The spectrum, refused where a cut falls between equal eigenvalues."""
+    cuts = tuple(i for i in cuts if i > 0)
+    if not cuts:
+        return w
+    low, high = (xp.concatenate(list(side), -1) for side in zip(*(beside(xp, w, i) for i in cuts), strict=True))
+    closed = high - low <= tolerance(xp, w)
+
+    def error() -> DegenerateError:
+        where = _first(xp.numpy(closed))
+        *index, k = where
+        below, above = float(xp.numpy(low)[where]), float(xp.numpy(high)[where])
+        width = _width(xp, w, index)
+        return DegenerateError(
+            _CUT.format(cut=cuts[k], of=_of(index), below=below, above=above, tolerance=width),
+            index=tuple(index),
+            cluster=(cuts[k] - 1, cuts[k] + 1),
+            eigenvalues=np.array([below, above]),
+            tolerance=width,
+            measured=above - below,
+            allowed=width,
+        )
+
+    return refuse(xp, _any(xp, closed)[..., None] & xp.isfinite(w), w, how, error)
+
+
+def times(xp: Any, L: Any, X: Any, w: Any, how: Any) -> Any:
+    """L ∘ X with 0 · ∞ = 0: where L is infinite, X must be rounding beside the rest, or there is no derivative."""
+    if how.function.domain != "nonnegative":
+        return L * X
+    infinite = (xp.isfinite(L) == False) & xp.isfinite(w[..., :1])[..., None]  # noqa: E712 - an array
+    size = xp.abs(X)
+    allowed = rounding(xp, w, 1.0, how)[..., None] * xp.max(xp.max(size, -1), -1)[..., None, None]
+    bad = infinite & (size > allowed)
+
+    def error() -> DomainError:
+        where = _first(xp.numpy(bad))
+        index = where[:-2]
+        numbers = {
+            "measured": float(xp.numpy(size)[where]),
+            "allowed": float(np.broadcast_to(xp.numpy(allowed), xp.numpy(size).shape)[where]),
+        }
+        count = int(np.sum(xp.numpy(w)[tuple(index)] == 0))
+        return DomainError(_NULL.format(count=count, of=_of(index), **numbers), index=tuple(index), **numbers)
+
+    X = refuse(xp, bad, X, how, error)
+    return xp.where(infinite, 0.0, L) * xp.where(infinite, 0.0 * X, X)  # NaN where it was refused
+
+
+def _any(xp: Any, bad: Any) -> Any:
+    return xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0
+
+
+def _first(bad: Any) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.argwhere(bad)[0])
+
+
+def _width(xp: Any, w: Any, index: Any) -> float:
+    return float(xp.numpy(tolerance(xp, w))[tuple(index)][0])
+
+
+def _of(index: Any) -> str:
+    return f" of matrix {tuple(index)} of the batch" if len(index) else ""
