@@ -7,19 +7,31 @@ of 60-digit arithmetic at exact spectra: a distinct one, and (1, 1, 2, 3), rotat
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import truth
+import truth_functions
+from functions_of import Problem as FunctionProblem
 from harness import harness
 from losses import Outside, Projector, Refused
 from transformations import LIMITS, TRANSFORMATIONS, UNGUARDED
 
-from eigengrad import frameworks
+from eigengrad import frameworks, functions
 from eigengrad.errors import DegenerateError
 
 SPECTRA = {"distinct": [-1.0, 0.5, 2.0, 3.0], "rotated": [1.0, 1.0, 2.0, 3.0], "diagonal": [1.0, 1.0, 2.0, 3.0]}
 SECOND = ("hvp", "curvature")
+#: For each function, what is asked: complex numbers, single precision, a batch.
+KINDS = {
+    "eigh": (EIGEN := [kind for kind in product((False, True), repeat=3) if kind[2] or not kind[1]]),
+    "eigvalsh": EIGEN,
+    "expm": [(False, False, False), (True, False, True), (False, True, True)],
+    "funm": [(False, False, False), (True, False, True)],
+}
+#: Functions of the matrix, by their names in truth_functions: one of ours, and one of the user's own.
+FUNCTIONS = {"expm": "exp", "funm": "own"}
 CONDITION = 6.0  # max|w| over the smallest gap that enters
 
 
@@ -54,9 +66,9 @@ class Cell(NamedTuple):
 def cells():
     for framework, transformations in TRANSFORMATIONS.items():
         for transformation in transformations:
-            for function in ("eigh", "eigvalsh"):
-                for k in range(8):
-                    yield Cell(framework, transformation, function, bool(k & 1), bool(k & 2), bool(k & 4))
+            for function, kinds in KINDS.items():
+                for kind in kinds:
+                    yield Cell(framework, transformation, function, *kind)
 
 
 @cache
@@ -91,6 +103,14 @@ def projector_of(complex_):
 def true(kind, function, complex_, name):
     """`function` may also be "projector"."""
     H, E = (x[name] for x in matrices(complex_))
+    if function in FUNCTIONS:
+        f = truth_functions.FUNCTIONS[FUNCTIONS[function]]
+        of = truth_functions.Truth(f, np.array(SPECTRA[name]), truth.eigh(H)[1])
+        C = projector_of(complex_).C
+        found = of.second(C, E) if kind in SECOND else of.first(C)
+        if kind in ("gradient", "hvp"):
+            return truth.double(found) if complex_ else truth.double(found).real
+        return float(truth.inner(found, truth.exact(E)))
     E = truth.exact(E)
     if function == "projector":
         # The formula needs single eigenvalues; this far from the degenerate set it is right to 25 digits.
@@ -120,11 +140,7 @@ class Problem:
     def __init__(self, cell, names, loss, degenerate=None):
         self.__dict__.update(vars(harness(cell.framework)))  # torch, tf, jax, ..., eg
         h, dtype = harness(cell.framework), cell.dtype
-        H, E = matrices(cell.complex_)
-        A, D = (np.stack([x[n] for n in names]) for x in ({n: truth.double(X) for n, X in H.items()}, E))
-        if not cell.batched:
-            A, D = A[0], D[0]
-        self.a, self.E = h.array(A.astype(dtype)), h.array(D.astype(dtype))
+        self.a, self.E = (h.array(x) for x in arrays(cell, names))
         self.batched, self.conj, self.extra = cell.batched, np.conj, ()
         self.options = {} if degenerate is None else {"degenerate": degenerate}
         self.call = getattr(self.eg, cell.function)
@@ -159,16 +175,34 @@ def error(cell, projector=False):
     kind, transform = TRANSFORMATIONS[cell.framework][cell.transformation]
     kind = kind.partition(",")[0]
     names = tuple(SPECTRA)[1 if projector else 0 :] if cell.batched else ("rotated",)
+    function = "projector" if projector else cell.function
     if projector:
-        loss, function, degenerate = projector_of(cell.complex_), "projector", "projector"
+        problem = Problem(cell, names, projector_of(cell.complex_), "projector")
+    elif function in FUNCTIONS:
+        problem = function_problem(cell, names)
     else:
-        loss, function, degenerate = loss_of(cell.function, cell.complex_, kind in SECOND), cell.function, None
-    found = harness(cell.framework).numpy(transform(Problem(cell, names, loss, degenerate)))
+        problem = Problem(cell, names, loss_of(function, cell.complex_, kind in SECOND))
+    found = harness(cell.framework).numpy(transform(problem))
     assert found.dtype == (cell.dtype if kind in ("gradient", "hvp") else np.zeros(1, cell.dtype).real.dtype)
     each = [true(kind, function, cell.complex_, name) for name in names]
     expected = np.stack(each) if cell.batched and kind in ("gradient", "hvp") else sum(each[1:], start=each[0])
     size = max(np.max(np.abs(expected)), sum(size_of(kind, function, cell.complex_, name) for name in names))
     return float(np.max(np.abs(found - expected)) / size)
+
+
+def function_problem(cell, names):
+    """<C, f(A)>, in a batch or alone."""
+    A, E = arrays(cell, names)
+    C = np.broadcast_to(projector_of(cell.complex_).C, A.shape).astype(cell.dtype)
+    f = functions.Exp() if cell.function == "expm" else None
+    return FunctionProblem(cell.framework, A, C, E, f)
+
+
+def arrays(cell, names):
+    """The matrices of those names, and their directions; the first alone where there is no batch."""
+    H, E = matrices(cell.complex_)
+    A, D = (np.stack([x[n] for n in names]).astype(cell.dtype) for x in ({n: truth.double(X) for n, X in H.items()}, E))
+    return (A, D) if cell.batched else (A[0], D[0])
 
 
 def allowed(cell):
@@ -221,17 +255,19 @@ def refusable(cell):
     """A cell that has something to refuse; forward mode of eigenvalues cannot know whether there is a kink."""
     kind = TRANSFORMATIONS[cell.framework][cell.transformation][0]
     alone = cell.function == "eigvalsh" and kind in ("slope", "gradient, forward")
+    alone = alone or cell.function in FUNCTIONS  # which has a derivative there
     return cell.batched and not cell.single and not cell.limit and not alone
 
 
 HEAD = """# The grid
 
-Every way in which a framework differentiates, for `eigh` and `eigvalsh`, real and complex, single matrices and batches,
-at distinct eigenvalues and at (1, 1, 2, 3), rotated and diagonal. Written by `make grid` from the cells that the tests
-ask one by one (tests/grid.py, tests/transformations.py).
+Every way in which a framework differentiates, for `eigh`, `eigvalsh`, `expm`, and `funm` of a callable, real and
+complex, single matrices and batches, at distinct eigenvalues and at (1, 1, 2, 3), rotated and diagonal. Written by
+`make grid` from the cells that the tests ask one by one (tests/grid.py, tests/transformations.py).
 
 Errors are the worst over these, in the unit of eps, relative to 60-digit truth; the losses see the eigenvalues, and the
-vectors outside the cluster. "Refused" is what becomes of a loss that has no derivative at (1, 1, 2, 3)."""
+vectors outside the cluster, or all of the function of the matrix. "Refused" is what becomes of a loss of w and V that
+has no derivative at (1, 1, 2, 3)."""
 
 TABLE = ("| | float64, eps | float32, eps | refused | remark |", "|---|---|---|---|---|")
 

@@ -1,8 +1,9 @@
 """The laws that every rule and every reading obeys, as functions of a drawn case.
 
 Run by hypothesis on the package (test_laws.py), and as a program on a copy of it with a mutation (test_mutants.py):
-`python laws.py` prints, as JSON, which laws fail. NumPy alone. No law knows a formula of the code under test, but for
-the closed forms of linear algebra; differences leave the degenerate set, and come with two step sizes.
+`python laws.py [NAME …]` prints, as JSON, which of these laws (of all) fail. NumPy alone. No law knows a formula of the
+code under test, but for the closed forms of linear algebra; differences leave the degenerate set, and come with two
+step sizes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 import eigengrad.numpy as eg
+from eigengrad import functions
 from eigengrad.duals import Dual
-from eigengrad.errors import DegenerateError, PhaseError
+from eigengrad.errors import DegenerateError, DomainError, PhaseError
 from eigengrad.namespace import xp
 from eigengrad.reading import READINGS
+from eigengrad.rules.registry import RULES
 
 EPS = np.finfo(float).eps
 EQUAL = 32.0  # as documented; not imported, so that a mutation of it shows
@@ -302,7 +305,6 @@ def law_second_at_a_stationary_point(case):
 def law_transposes(case):
     """Each rule's vjp is the transpose of its jvp, for the inputs that carry a derivative."""
     from eigengrad.public import How
-    from eigengrad.rules.registry import RULES
 
     how, n = How("projector"), case.n
     W = np.diag(case.spectrum).astype(case.H.dtype)
@@ -426,6 +428,287 @@ def law_forward_mode_knows_what_it_cannot(case):
     assert np.all(np.isfinite(dV)), "between the clusters"
 
 
+# -- functions of a matrix --------------------------------------------------------------------------------------------
+
+
+def sine(k):
+    """The k-th derivative of sin 2x, of which the library knows nothing."""
+    return lambda x: 2.0**k * np.sin(2 * x + k * np.pi / 2)
+
+
+#: f, and what is added to the matrix so that f is defined.
+FUNCTIONS = {
+    "sqrt": (functions.Sqrt(), 4.5),
+    "invsqrt": (functions.InvSqrt(), 4.5),
+    "inverse": (functions.Power(-1), 4.5),
+    "cube": (functions.Power(3), 0.0),
+    "inverse square": (functions.Power(-2), 4.5),
+    "power": (functions.Power(0.3), 4.5),
+    "log": (functions.Log(), 4.5),
+    "exp": (functions.Exp(), 0.0),
+    "xlogx": (functions.XLogX(), 4.5),
+    "fermi": (functions.Fermi(), 0.0),
+    "polynomial": (functions.Polynomial((1.0, -1.0, 0.0, 0.5)), 0.0),
+    "sign": (functions.Sign(), 0.3),
+    "own": (tuple(sine(k) for k in range(4)), 0.0),
+}
+VALUES = {
+    "sqrt": np.sqrt,
+    "invsqrt": lambda x: x**-0.5,
+    "inverse": lambda x: 1 / x,
+    "cube": lambda x: x**3,
+    "inverse square": lambda x: x**-2.0,
+    "power": lambda x: x**0.3,
+    "log": np.log,
+    "exp": np.exp,
+    "xlogx": lambda x: x * np.log(x),
+    "fermi": lambda x: 1 / (1 + np.exp((x - 0.2) / 0.9)),
+    "polynomial": lambda x: 1 - x + 0.5 * x**3,
+    "sign": np.sign,
+    "own": lambda x: np.sin(2 * x),
+}
+
+
+def functions_of(case):
+    for name, (f, shift) in FUNCTIONS.items():
+        yield name, f, case.H + shift * np.eye(case.n), {"args": (0.2, 0.9)} if name == "fermi" else {}
+
+
+def law_function_values(case):
+    for name, f, A, options in functions_of(case):
+        w, V = np.linalg.eigh(A)
+        close(eg.funm(A, f, **options), (V * VALUES[name](w)) @ adjoint(V), name, 100.0)
+
+
+def law_function_differences(case):
+    """Gradient and Hessian of <C, f(A)>, along directions out of the degenerate set."""
+    E = case.E / max(1.0, np.linalg.norm(case.E))
+    for name, f, A, options in functions_of(case):
+        step = 0.03 if name != "sign" else 0.01
+        value = lambda X, f=f, options=options: inner(case.C, eg.funm(X, f, **options))  # noqa: E731
+        slope = lambda X, f=f, options=options: eg.vjp(eg.funm, X, f, **options)[1](case.C)  # noqa: E731
+        g = slope(A)
+        size = 1 + np.abs(g).sum()
+        assert abs(differences(value, A, E, step) - inner(g, E)) <= 2e-7 * size, name
+        close(eg.jvp(eg.funm, A, E, f, **options)[1], differences_of(f, A, E, step, options), name, 1e6, size=size)
+        again, H = eg.hvp(eg.funm, A, E, case.C, f, **options)
+        close(again, g, f"{name}: gradient")
+        true = differences(slope, A, E, step)
+        assert np.max(np.abs(true - H)) <= 2e-6 * (1 + np.abs(H).sum()), f"{name}: second derivative"
+
+
+def differences_of(f, A, E, step, options):
+    return differences(lambda X: eg.funm(X, f, **options), A, E, step)
+
+
+def law_function_near(case):
+    """Eigenvalues that are split, by anything, act as what they are: no gap enters."""
+    for split in (1e-15, 1e-11, 1e-8, 1e-5):
+        noise = np.where(np.sum(case.same, 0) > 1, case.rng.uniform(-0.5, 0.5, case.n) * split, 0.0)
+        for name, (f, shift) in FUNCTIONS.items():
+            options = {"args": (0.2, 0.9)} if name == "fermi" else {}
+            near, exact = (case.matrix(w + shift) for w in (case.spectrum + noise, case.spectrum))
+            one, other = (eg.hvp(eg.funm, X, case.E, case.C, f, **options) for X in (near, exact))
+            for x, y in zip(one, other, strict=True):
+                allowed = (1e-12 + 100 * split) * (1 + np.max(np.abs(y)))
+                assert np.max(np.abs(x - y)) <= allowed, f"{name}, split by {split:.1g}"
+
+
+def law_function_symmetry(case):
+    """<C, D f[E]> = <E, D f[C]>, and the third-order form <C, D² f[E, F]> whichever is the cotangent."""
+    for name, f, A, options in functions_of(case):
+        one = eg.hvp(eg.funm, A, case.E, case.C, f, **options)[1]
+        other = eg.hvp(eg.funm, A, case.E, case.F, f, **options)[1]
+        close(inner(case.F, one), inner(case.C, other), name, 100.0, size=1 + np.abs(one).sum() + np.abs(other).sum())
+
+
+def law_function_of_any_array(case):
+    """A cotangent that is not Hermitian: only its Hermitian part has a meaning, and that is what comes back."""
+    C = case.draw(case.n, case.n)
+    for name, f, A, options in functions_of(case):
+        _, pullback = eg.vjp(eg.funm, A, f, **options)
+        close(pullback(C), pullback((C + adjoint(C)) / 2), name, 10.0)
+        one, other = (eg.hvp(eg.funm, A, case.E, X, f, **options)[1] for X in (C, (C + adjoint(C)) / 2))
+        close(one, other, f"{name}: second derivative", 100.0, size=1 + np.abs(other).sum())
+
+
+def law_traces(case):
+    """tr f(A): the gradient is f'(A), the Hessian its derivative; log det has the gradient A^-1."""
+    for name, f, A, options in functions_of(case):
+        _, pullback = eg.vjp(eg.funm, A, f, **options)
+        value, back = eg.vjp(eg.trace_funm, A, f, **options)
+        close(value, np.trace(eg.funm(A, f, **options)).real, name, 100.0, size=1 + abs(value))
+        g = pullback(np.eye(case.n))
+        close(back(1.0), g, name, 100.0, size=1 + np.abs(g).sum())
+        one = eg.hvp(eg.trace_funm, A, case.E, 1.0, f, **options)[1]
+        other = eg.hvp(eg.funm, A, case.E, np.eye(case.n), f, **options)[1]
+        close(one, other, name, 100.0, size=1 + np.abs(other).sum())
+        close(
+            eg.jvp(eg.trace_funm, A, case.E, f, **options)[1], inner(g, case.E), name, 100.0, size=1 + np.abs(g).sum()
+        )
+    A = case.H + 4.5 * np.eye(case.n)
+    close(eg.vjp(eg.logdet, A)[1](1.0), np.linalg.inv(A), "log det", 100.0)
+
+
+def law_traces_are_linear(case):
+    for name, f, A, options in functions_of(case):
+        _, back = eg.vjp(eg.trace_funm, A, f, **options)
+        close(back(3.0), 3.0 * back(1.0), name)
+
+
+def law_function_any_order(case):
+    """Of the member of order one, A ↦ D f(A)[C]: its derivative along A and C together, and its transpose."""
+    from eigengrad.public import How
+
+    for f, shift in (FUNCTIONS["exp"], FUNCTIONS["sqrt"]):
+        how, A = How("raise", function=f), case.H + shift * np.eye(case.n)
+        w, V = np.linalg.eigh(A)
+        x, dx = (w, V, A, w[:0], case.C), (0 * w, 0 * V, case.E, w[:0], case.F)
+        rule = next(rule for rule in RULES if rule.name == "frechet1")
+        out = rule.primal(xp, x, how)
+        (dout,) = rule.jvp(xp, x, out, dx, how)
+
+        def member(t, f=f, A=A, case=case):
+            return eg.jvp(eg.funm, A + t * case.E, case.C + t * case.F, f)[1]
+
+        step = 0.02 / max(1.0, np.linalg.norm(case.E))
+        true = (8 * (member(step) - member(-step)) - (member(2 * step) - member(-2 * step))) / (12 * step)
+        assert np.max(np.abs(true - dout)) <= 1e-5 * (1 + np.abs(dout).sum()), "jvp"
+        gx = rule.vjp(xp, x, out, (case.hermitian(),), how)
+        back = rule.vjp(xp, x, out, (case.C,), how)
+        assert len(gx) == len(x)
+        close(
+            inner(dout, case.C),
+            inner(case.E, back[2]) + inner(case.F, back[4]),
+            "vjp",
+            100.0,
+            size=1 + np.abs(dout).sum(),
+        )
+
+
+def law_spikes(case):
+    """A function with a scale of its own, 1/(1 + (40 x)²): nodes that miss the spike are not believed."""
+    f = (
+        lambda x: 1 / (1 + (40 * x) ** 2),
+        lambda x: -3200 * x / (1 + (40 * x) ** 2) ** 2,
+        lambda x: (3 * (40 * x) ** 2 - 1) * 3200 / (1 + (40 * x) ** 2) ** 3,
+    )
+    w, V = np.linalg.eigh(case.H)
+    C = adjoint(V) @ case.C @ V
+    for i in range(case.n):
+        for j in range(case.n):
+            if abs(w[i] - w[j]) > 0.01:
+                true = (f[0](w[i]) - f[0](w[j])) / (w[i] - w[j])
+                E = np.zeros_like(C)
+                E[i, j] = E[j, i] = 1.0
+                found = adjoint(V) @ eg.vjp(eg.funm, case.H, f)[1](V @ E @ adjoint(V)) @ V
+                assert abs(found[i, j] - true) <= 1e-11 * (1 + abs(true)), "spike"
+
+
+def law_blocks_by_cuts(case):
+    """Any cut with an open gap: A = V W V^H, dA = d(V W V^H) with dW inside the blocks alone."""
+    from eigengrad.public import How
+
+    ends = [int(np.sum(case.group < g)) for g in range(1, len(case.a))]
+    for cuts in {tuple(ends[:1]), tuple(ends[-1:]), tuple(ends)} - {()}:
+        label = np.searchsorted(cuts, np.arange(case.n), side="right")
+        _, W, V, _ = xp.blocks(Dual(case.H, case.E), How("raise", cuts=cuts))
+        close((V @ W @ dual_adjoint(V)).tangent, case.E, "product", case.size / case.gap)
+        apart = label[:, None] != label[None, :]
+        close(np.where(apart, W.tangent, 0.0), 0.0 * W.tangent, "dW outside")
+        close(
+            np.where(apart, 0.0, adjoint(V.value) @ V.tangent), 0.0 * W.tangent, "gauge", case.size / case.gap, size=1.0
+        )
+
+
+def law_function_scale(case):
+    """f(sA) for powers: units alone."""
+    A = case.H + 4.5 * np.eye(case.n)
+    for p, function in ((0.5, eg.sqrtm), (-0.5, eg.invsqrtm)):
+        _, pullback = eg.vjp(function, A)
+        for s in (1e-100, 1e100):
+            value, scaled = eg.vjp(function, s * A)
+            close(value / s**p, function(A), f"times {s}", 10.0)
+            close(scaled(case.C) / s ** (p - 1), pullback(case.C), f"times {s}", 100.0)
+
+
+def law_projectors(case):
+    """By the function and by the cuts of the block diagonalisation: values, gradients, Hessians; A → A + c."""
+    ends = [int(np.sum(case.group < g)) for g in range(1, len(case.a))]
+    for k in ends:
+        for start, stop in ((0, k), (k, case.n)):
+            P, pullback = eg.vjp(eg.projector, case.H, start, stop)
+            close(P @ P, P, "P² = P", 10.0)
+            close(np.trace(P).real, stop - start, "rank")
+            (_, V), back = eg.vjp(eg.block_diagonalize, case.H, (k,))
+            V = V[:, start:stop]
+            gV = np.zeros((case.n, case.n), case.H.dtype)
+            gV[:, start:stop] = 2 * case.C @ V
+            g = pullback(case.C)
+            close(back((None, gV)), g, "cuts", case.size / case.gap, size=1 + np.abs(g).sum())
+            step = 2e-2 * case.gap / max(1.0, np.linalg.norm(case.E))
+            slope = lambda X, start=start, stop=stop: eg.vjp(eg.projector, X, start, stop)[1](case.C)  # noqa: E731
+            H = eg.hvp(eg.projector, case.H, case.E, case.C, start, stop)[1]
+            true = differences(slope, case.H, case.E, step)
+            assert np.max(np.abs(H - true)) <= 1e-6 * (1 + np.abs(H).sum()), "second derivative"
+            value = lambda X, start=start, stop=stop: inner(case.C, eg.projector(X, start, stop))  # noqa: E731
+            true = differences(value, case.H, case.E, step)
+            assert abs(true - inner(g, case.E)) <= 1e-6 * (1 + np.abs(g).sum()), "gradient"
+
+
+def law_symmetric_functions(case):
+    """h = (Σ w²)² + exp Σ w / 9, against A: gradient and Hessian in closed form, and near repeats as at them."""
+    t, s = (lambda w: np.sum(w, -1)), (lambda w: np.sum(w * w, -1))
+    h = (
+        lambda w: s(w) ** 2 + np.exp(t(w) / 9),
+        lambda w: 4 * s(w)[..., None] * w + np.exp(t(w) / 9)[..., None] / 9,
+        lambda w, d: (
+            4 * s(w)[..., None] * d + 8 * np.sum(w * d, -1)[..., None] * w + (np.exp(t(w) / 9) * t(d))[..., None] / 81
+        ),
+    )
+    eye = np.eye(case.n)
+    for split in (0.0, 1e-14, 1e-9, 1e-4):
+        noise = np.where(np.sum(case.same, 0) > 1, case.rng.uniform(-0.5, 0.5, case.n) * split, 0.0)
+        A = case.matrix(np.sort(case.spectrum + noise))
+        value, pullback = eg.vjp(eg.spectral, A, h)
+        square, trace = inner(A, A), np.trace(A).real
+        close(value, square**2 + np.exp(trace / 9), "value", 10.0)
+        close(pullback(2.0), 2 * (4 * square * A + np.exp(trace / 9) / 9 * eye), "gradient", 10.0)
+        found = eg.hvp(eg.spectral, A, case.E, 1.0, h)[1]
+        true = 4 * square * case.E + 8 * inner(A, case.E) * A + np.exp(trace / 9) * np.trace(case.E).real / 81 * eye
+        close(found, true, f"Hessian, split by {split:.1g}", 10.0)
+        close(eg.jvp(eg.spectral, A, case.E, h)[1], inner(pullback(1.0), case.E), "slope", 10.0, size=1 + abs(value))
+
+
+def law_split(case):
+    """degenerate="split": <C, V exp(w) V^H> right to the root of eps, and no second derivative."""
+    (w, V), pullback = eg.vjp(eg.eigh, case.H, degenerate="split")
+    q = np.real(np.sum(np.conj(V) * (case.C @ V), axis=0))
+    g = pullback((q * np.exp(w), 2 * (case.C @ V) * np.exp(w)))
+    true = eg.vjp(eg.expm, case.H)[1](case.C)
+    assert np.max(np.abs(g - true)) <= 100 * EPS**0.5 * case.size / case.gap * np.exp(case.size) * (
+        1 + np.abs(true).max()
+    )
+    if clusters(case):
+        refuses(DegenerateError, eg.hvp, eg.eigh, case.H, case.E, (w, None), degenerate="split")
+
+
+def law_domains(case):
+    """An eigenvalue outside, at any scale, is refused; one inside by more than rounding is not."""
+    A = case.H - (case.spectrum[0] + 1.0) * np.eye(case.n)  # its lowest eigenvalue is -1
+    for s in (1e-100, 1.0, 1e100):
+        for function in (eg.sqrtm, eg.logm, eg.invsqrtm, eg.logdet):
+            refuses(DomainError, function, s * A)
+            function(s * (A + (1 + 1e-9) * case.size * np.eye(case.n)))
+    tiny = case.matrix(np.linspace(1.0, 2.0, case.n) * np.where(np.arange(case.n) == 0, 1e-18, 1.0))
+    if case.n > 1:
+        refuses(DomainError, eg.logm, tiny)
+    if clusters(case):
+        start = int(clusters(case)[0][0])
+        refuses(DegenerateError, eg.projector, case.H, 0, start + 1)
+        refuses(DegenerateError, eg.block_diagonalize, case.H, (start + 1,))
+
+
 LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
 
 SPECTRA = (
@@ -440,20 +723,20 @@ SPECTRA = (
 )
 
 
-def failures():
-    """The laws that fail on a fixed set of cases, with the first complaint of each."""
+def failures(names):
+    """Which of these laws fail on a fixed set of cases, with the first complaint of each."""
     found = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        for name, law in LAWS.items():
-            for seed, spectrum in enumerate(SPECTRA):
-                for complex_ in (False, True):
-                    try:
-                        law(Case(np.array(spectrum), complex_, seed))
-                    except Exception as error:  # a mutant may fail in any way
-                        found.setdefault(name, f"{type(error).__name__}: {error}"[:200])
+        for name in names:
+            try:
+                for seed, spectrum in enumerate(SPECTRA):
+                    for complex_ in (False, True):
+                        LAWS[name](Case(np.array(spectrum), complex_, seed))
+            except Exception as error:  # a mutant may fail in any way
+                found[name] = f"{type(error).__name__}: {error}"[:200]
     return found
 
 
 if __name__ == "__main__":
-    json.dump(failures(), sys.stdout)
+    json.dump(failures(sys.argv[1:] or LAWS), sys.stdout)

@@ -51,6 +51,33 @@ def test_value_gradient_and_hessian(framework, name, n, complex_):
         close(asked(framework, way, problem), case, 2)
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_divided_differences(name, order):
+    """Entry by entry: within 200 times what a relative change of its points by eps makes of it."""
+    h, rng = harness("numpy"), np.random.default_rng([15, order])
+    f, args = FUNCTIONS[name]
+    f = f or functions.Elementwise(functions_of.own(h))
+    for kind in Case.KINDS:
+        w = functions_of.spectrum(name, 8, kind, rng)
+        exact = truth_functions.Truth(truth_functions.FUNCTIONS[name], w, None)
+        points = rng.integers(0, 8, (order + 1, 60))
+        x = (w - args[0]) / args[1] if args else w
+        scale = args[1] if args else 1.0
+        with np.errstate(all="ignore"):
+            found = f.differences(h.eg._xp, [x[i] for i in points], x) / scale**order
+        with mp.workdps(truth_functions.DIGITS):
+            for value, indices in zip(found, points.T, strict=True):
+                true = exact.table(*indices)
+                moves = sum(abs(mp.mpf(float(w[i])) * exact.difference(*indices, i)) for i in indices)
+                if args:  # the shift and the scale round too
+                    moves += sum(abs(args[0] * exact.difference(*indices, i)) for i in indices) + abs(true)
+                # an integral, and a difference of what is equal, know their function's own size and no better
+                size = max(abs(exact.table(*i)) for i in ([k] * (order + 1) for k in indices))
+                allowed = 200 * EPS * (abs(true) + moves + (size if name in ("own", "fermi") else 0))
+                assert abs(mp.mpf(float(value)) - true) <= allowed, (kind, [w[i] for i in indices])
+
+
 # -- the figures that everybody can check -----------------------------------------------------------------------------
 
 
