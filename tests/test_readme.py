@@ -1,4 +1,4 @@
-"""Every code block of the README runs, and every docstring's example."""
+"""Every code block of the README and of the pages runs, and every docstring's example."""
 
 from __future__ import annotations
 
@@ -14,11 +14,32 @@ from pathlib import Path
 import pytest
 from harness import harness
 
+from eigengrad import frameworks
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 SHELL = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+
+
+PAGES = [ROOT / "docs" / "impossible.md", ROOT / "docs" / "functions.md"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
+def test_pages(page, framework):
+    """The blocks in their order, with one name space; those of one framework at a time, after all of NumPy."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    of = [[name for name in frameworks.FRAMEWORKS if re.search(rf"^import {name}$", b, re.MULTILINE)] for b in blocks]
+    mine = [b for b, names in zip(blocks, of, strict=True) if framework in names or names in ([], ["numpy"])]
+    harness(framework)
+    names = {}
+    for block in mine:
+        exec(compile(block, page.name, "exec"), names)
+    if framework == "torch" and page.stem == "functions":
+        assert names["mu"].grad > 0
 
 
 def test_all_blocks_are_of_a_kind_that_is_run():

@@ -47,10 +47,10 @@ class Truth:
 
     @cached_property
     def points(self):
-        """Each eigenvalue in four copies that are not equal, (n, 4), and f of them."""
+        """Each eigenvalue in five copies that are not equal, (n, 5), and f of them."""
         with mp.workdps(DIGITS):
             size = max(abs(mp.mpf(float(x))) for x in self.w)
-            x = [[mp.mpf(float(v)) + size * APART * (4 * i + c + 1) for c in range(4)] for i, v in enumerate(self.w)]
+            x = [[mp.mpf(float(v)) + size * APART * (5 * i + c + 1) for c in range(5)] for i, v in enumerate(self.w)]
             return x, [[self.f(v) for v in row] for row in x]
 
     def difference(self, *indices):
