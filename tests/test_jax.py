@@ -122,3 +122,16 @@ def test_errors(jax):
         eigengrad.eigh(jax.numpy.eye(2, dtype="float8_e5m2"))
     with pytest.raises(DtypeError, match="bool"):
         eigengrad.eigh(jax.numpy.ones((2, 2), dtype=bool))
+
+
+@pytest.mark.parametrize(("name", "order"), [("sqrtm", 3), ("expm", 3), ("own", 2)])
+def test_jax_checks_functions_at_repeated_eigenvalues(jax, name, order):
+    """JAX's own check, in both modes: differences of one order against the rule of the next."""
+    from jax.test_util import check_grads
+
+    eg = eigengrad.jax
+    H = truth.double(truth.with_spectrum([1, 1, 2], np.random.default_rng(31)))
+    function = {"sqrtm": eg.sqrtm, "expm": eg.expm, "own": lambda a: eg.funm(a, lambda x: jax.numpy.tanh(x) + x**3)}[
+        name
+    ]
+    check_grads(lambda a: function(jax.numpy.asarray(a)), (jax.numpy.asarray(H),), order=order, atol=1e-6, rtol=1e-6)

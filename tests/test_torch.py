@@ -55,6 +55,29 @@ def test_gradcheck_of_eigenvalues(torch, UPLO):
     assert torch.autograd.gradgradcheck(lambda a: eigengrad.torch.eigvalsh(a, UPLO), a, check_fwd_over_rev=True)
 
 
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("name", ["sqrtm", "logm", "expm", "own", "projector", "trace_funm", "logdet", "spectral"])
+def test_gradcheck_of_functions_at_repeated_eigenvalues(torch, name, complex_):
+    """torch's own checks, entry by entry, forward over reverse too; in a batch."""
+    eg, dtype = eigengrad.torch, torch.complex128 if complex_ else torch.float64
+    a = torch.as_tensor(np.stack([at([1, 1, 2], complex_), at([1.5, 1.5, 1.5], complex_)])).to(dtype)
+    if name in ("projector", "own"):
+        a = torch.as_tensor(at([1, 1, 2], complex_)).to(dtype)
+    function = {
+        "own": lambda a: eg.funm(a, lambda x: torch.tanh(x) + x**3),
+        "projector": lambda a: eg.projector(a, 0, 2),
+        "trace_funm": lambda a: eg.trace_funm(a, eigengrad.functions.XLogX()),
+        "spectral": lambda a: eg.spectral(a, lambda w: w.prod(-1) + w.exp().sum(-1).log()),
+    }.get(name, getattr(eg, name, None))
+    a.requires_grad_()
+    assert torch.autograd.gradcheck(function, a, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, a, check_fwd_over_rev=True)
+
+
+def at(spectrum, complex_):
+    return truth.double(truth.with_spectrum(spectrum, np.random.default_rng(21), complex_))
+
+
 @pytest.mark.parametrize(
     ("columns", "degenerate"), [((4, 5), "raise"), ((0, 3), "projector")], ids=["outside", "projector"]
 )

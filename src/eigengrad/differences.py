@@ -107,21 +107,28 @@ def integral(xp: Any, f: Callable[[Any], Any], x: Points, nodes: int) -> Any:
     return whole + xp.total(part, len(weight))
 
 
-def black_box(
-    xp: Any, slope: Callable[[int, Any], Any], x: Points, eps: float, known: int | None = None
-) -> tuple[Any, Any]:
-    """f[x_0 … x_m] of ascending points, and a bound of its error; slope(k, x) is the k-th derivative.
+def black_box(xp: Any, slope: Callable[[int, Any], Any], x: Points, eps: float, known: int | None = None) -> Any:
+    """f[x_0 … x_m] of ascending points, slope(k, x) being the k-th derivative, `known` the highest that can be had.
 
-    The quotient of extremes, with the error that it inherits, or the integral, whichever errs less. The quotient's
-    error is a bound and the integral's a guess (a spike between nodes is not seen), so the integral may refine inside
-    the bound and never leave it. `known` is the highest derivative that can be had, None for any. There is no scale of
-    f to be set: a fixed switch is wrong for every f that has one of its own.
+    Order by order, for every run of neighbours: the quotient of extremes, with the error that it inherits, or the
+    integral, whichever errs less. The quotient's error is a bound and the integral's a guess (a spike between nodes is
+    not seen), so the integral may refine inside the bound and never leave it. There is no scale of f to be set: a fixed
+    switch is wrong for every f that has one of its own.
     """
-    m = len(x) - 1
-    if m == 0:
-        value = slope(0, x[0])
-        return value, eps * (xp.abs(value) + (xp.abs(x[0] * slope(1, x[0])) if known is None or known > 0 else 0.0))
-    (right, above), (left, below) = (black_box(xp, slope, part, eps, known) for part in (x[1:], x[:-1]))
+    runs = []
+    for v in x:
+        value = slope(0, v)
+        argument = xp.abs(v * slope(1, v)) if known is None or known > 0 else 0.0
+        runs.append((value, eps * (xp.abs(value) + argument)))
+    for m in range(1, len(x)):
+        bars = known is None or known > m
+        runs = [_refined(xp, slope, x[k : k + m + 1], (runs[k], runs[k + 1]), eps, bars) for k in range(len(runs) - 1)]
+    return runs[0][0]
+
+
+def _refined(xp: Any, slope: Any, x: Points, pair: Any, eps: float, bars: bool) -> tuple[Any, Any]:
+    """One divided difference and its error, from those of its first and of its last points."""
+    m, ((left, below), (right, above)) = len(x) - 1, pair
     spread = x[-1] - x[0]
     equal = spread == 0.0
     safe = xp.where(equal, 1.0, spread)
@@ -131,7 +138,7 @@ def black_box(
     size = xp.abs(fine)
     apart = xp.abs(fine - coarse) / xp.where(size > 0.0, size, 1.0)
     guess = size * apart * xp.sqrt(apart) + eps * size
-    if known is None or known > m:
+    if bars:
         guess = guess + eps * xp.abs(x[m] * integral(xp, lambda t: slope(m + 1, t), x, 1))
     lost = (bar > 4.0 * eps * xp.abs(quotient)) & (guess < bar) & (xp.abs(fine - quotient) <= 8.0 * bar)
     return xp.where(lost, fine, quotient), xp.where(lost, guess, bar)

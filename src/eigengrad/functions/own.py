@@ -37,7 +37,7 @@ class Elementwise(Function):
 
     def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
         known = len(self.f) - 1 - len(self.by_what) if isinstance(self.f, tuple) else None
-        return black_box(xp, lambda k, t: self.slope(xp, k, t, args), ascending(xp, x), xp.eps(w), known)[0]
+        return black_box(xp, lambda k, t: self.slope(xp, k, t, args), ascending(xp, x), xp.eps(w), known)
 
     @property
     def derivative(self) -> Function:
