@@ -35,8 +35,8 @@ MUTANTS = (
     Mutant(
         "gaps of all pairs, those of equal ones too",
         "rules/blocks.py",
-        "xp.where(same, 1.0, gaps(xp, w)), R), same)",
-        "gaps(xp, w), R), same & ~same)",
+        "xp.where(same, 1.0, gaps(xp, spectrum_of(xp, W))), R), same)",
+        "gaps(xp, spectrum_of(xp, W)), R), same & ~same)",
         ("finite_differences",),
     ),
     # readings
@@ -100,8 +100,8 @@ MUTANTS = (
     Mutant(
         "dV without V",
         "rules/blocks.py",
-        "same_cluster(xp, spectrum_of(xp, W))), V @ X, xp",
-        "same_cluster(xp, spectrum_of(xp, W))), X, xp",
+        "inside(xp, M, same_block(xp, W, how)), V @ X, xp",
+        "inside(xp, M, same_block(xp, W, how)), X, xp",
         ("product", "duality"),
     ),
     Mutant(
@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "dW without its blocks",
         "rules/blocks.py",
-        "return dw, inside(xp, M, same_cluster(xp, spectrum_of(xp, W))), V @ X",
+        "return dw, inside(xp, M, same_block(xp, W, how)), V @ X",
         "return dw, xp.embed(xp.cast(dw, M)), V @ X",
         ("product", "second_differences"),
     ),
@@ -225,7 +225,7 @@ MUTANTS = (
         "pass",
         ("refuses_functions_of_the_matrix",),
     ),
-    Mutant("no generic phases", "rules/blocks.py", "V = generic_phases(xp, w, V)", "pass", ("refuses_phases",)),
+    Mutant("no generic phases", "rules/blocks.py", "generic_phases(xp, w, V)\n", "V\n", ("refuses_phases",)),
     Mutant(
         "second derivatives unchecked",
         "rules/view.py",

@@ -1,6 +1,6 @@
 """From one convention of gradients to another, which one an array follows, and the packed ones (see reading.py).
 
-Public functions: `xp` is bound by each framework's adapter (public.py).
+Public functions: `xp` is bound by each framework's adapter (public/).
 """
 
 from __future__ import annotations

@@ -161,7 +161,8 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
 
     def batch(x: Sequence[Any], axes: Sequence[Any], how: Any) -> tuple[Any, Any]:
         size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
-        out = primitive.bind(*[batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)], how=how)
+        front = [batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)]
+        out = primitive.bind(*front, how=how.but(batched=True))  # under vmap no value is looked at, as when traced
         return out, [0] * len(out)
 
     batching.primitive_batchers[primitive] = batch
@@ -195,7 +196,7 @@ def _primitives(rule: Rule) -> Primitive:
     def run(*x: Any, how: Any) -> Any:
         """The primal, compiled; where it makes a NaN of numbers, it is asked again for why."""
         out, refused = whole_primal(x, how)
-        if how.degenerate != "nan" and refused:
+        if not how.batched and how.degenerate != "nan" and refused:
             rule.primal(_direct, x, how)
         return out
 

@@ -31,6 +31,7 @@ class How:
     cuts: tuple[int, ...] | None = None  # between blocks; None for clusters
     function: Any = None  # the function of the matrix
     arguments: int = 0  # how many arguments it has that rules know of
+    batched: bool = False  # by a transformation of JAX
 
     def but(self, **changes: Any) -> How:
         return replace(self, **changes)
