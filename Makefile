@@ -12,7 +12,7 @@ help:
 	@echo "make test        install with all frameworks, run the tests"
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
 	@echo "make check       ruff and mypy"
-	@echo "make grid        fill the table of transformations, docs/grid.md: ten minutes"
+	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -25,7 +25,7 @@ demo-numpy: $(VENV)/core
 	$(BIN)/eigengrad compare
 
 test: $(VENV)/test
-	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist loadfile
+	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-bare:
 	rm -rf .venv-bare
@@ -40,7 +40,7 @@ check: $(VENV)/test
 	$(BIN)/mypy
 
 grid: $(VENV)/test
-	$(BIN)/python tests/grid.py > docs/grid.md.new
+	EIGENGRAD_OPTIMIZE=1 $(BIN)/python tests/grid.py > docs/grid.md.new
 	mv docs/grid.md.new docs/grid.md
 
 clean:

@@ -199,6 +199,8 @@ class JAX:
         import eigengrad.jax as adapter
 
         jax.config.update("jax_enable_x64", True)
+        # Compiling is most of the time of the tests; `make grid` takes what users take.
+        jax.config.update("jax_disable_most_optimizations", "EIGENGRAD_OPTIMIZE" not in os.environ)
         self.jax, self.eg = jax, adapter
         self.m = SimpleNamespace(
             sum=jnp.sum,

