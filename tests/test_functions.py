@@ -12,6 +12,7 @@ from functions_of import FUNCTIONS, WAYS, Case, Problem, hermitian
 from harness import harness, names
 from transformations import TRANSFORMATIONS
 
+import eigengrad
 from eigengrad import functions
 from eigengrad.errors import DegenerateError, DerivativeError, DomainError, NotFiniteError, OptionError
 
@@ -569,6 +570,53 @@ def test_what_numpy_needs_derivatives_for():
         eg.vjp(eg.funm, np.eye(2), np.tanh)[1](np.eye(2))
     with pytest.raises(OptionError, match="asks for one more"):
         eg.hvp(eg.funm, np.eye(2), np.eye(2), np.eye(2), (np.sin, np.cos))
+
+
+# -- shapes, dtypes, frameworks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "float16", "int64"])
+def test_shapes_and_dtypes_come_back(framework, dtype):
+    h = harness(framework)
+    A = np.stack([np.diag([1.0, 1.0, 4.0]), 2 * np.eye(3)]).astype(dtype)
+    a = h.half(A, dtype) if dtype == "float16" else h.array(A)
+    real = {"complex128": "float64", "int64": "float64"}.get(dtype, dtype)
+    if dtype == "int64" and framework in ("torch", "tensorflow"):
+        real = "float32"
+    kind = "complex128" if dtype == "complex128" else real
+    for found, shape, kind_ in (
+        (h.eg.sqrtm(a), (2, 3, 3), kind),
+        (h.eg.projector(a, 0, 0), (2, 3, 3), kind),
+        (h.eg.block_diagonalize(a).blocks, (2, 3, 3), kind),
+        (h.eg.logdet(a), (2,), real),
+        (h.eg.sqrtm(a[..., :1, :1]), (2, 1, 1), kind),
+        (h.eg.sqrtm(a[:0]), (0, 3, 3), kind),
+        (h.eg.expm(a[..., :0, :0]), (2, 0, 0), kind),
+        (h.eg.trace_funm(a[..., :0, :0], functions.Exp()), (2,), real),
+    ):
+        assert tuple(found.shape) == shape
+        assert kind_ in str(found.dtype)
+    expected = np.stack([np.diag([1.0, 1.0, 2.0]), 2**0.5 * np.eye(3)])
+    eps = {"float16": 1e-3, "float32": 1e-6}.get(real, 1e-15)
+    assert np.max(np.abs(np.asarray(h.numpy(h.eg.sqrtm(a)), complex) - expected)) <= eps
+
+
+def test_what_is_not_read_does_not_matter(framework):
+    h = harness(framework)
+    A = np.array([[4.0, np.nan], [0.0, 9.0]])
+    assert np.max(np.abs(h.numpy(h.eg.sqrtm(h.array(A), "L")) - np.diag([2.0, 3.0]))) <= 10 * EPS
+    with pytest.raises(NotFiniteError):
+        h.eg.sqrtm(h.array(A), "U")
+    B = np.array([[4.0, 7.0], [0.0, 9.0]])
+    problem = Problem(framework, B, np.ones((2, 2)), B, call="sqrtm", extra=("L",))
+    assert np.max(np.abs(asked(framework, WAYS[framework][0], problem) - [[0.25, 0], [0.4, 1 / 6]])) <= 10 * EPS
+
+
+def test_the_framework_of_an_argument_is_found():
+    """autograd passes NumPy arrays; its box may be the argument. Two frameworks do not mix."""
+    autograd = harness("autograd").autograd
+    found = autograd.grad(lambda mu: eigengrad.trace_funm(np.eye(2), functions.Fermi(), args=(mu, 1.0)))(1.0)
+    assert abs(found - 0.5) <= 4 * EPS
 
 
 # -- split -------------------------------------------------------------------------------------------------------------

@@ -52,10 +52,16 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         if not args:
             raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
-        own = getattr(adapter_for(args[0]), body.__name__)
+        own = getattr(adapter_for(*args, *extra_arrays(kwargs)), body.__name__)
         return own(*args, **kwargs)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)
+
+
+def extra_arrays(kwargs: Any) -> tuple[Any, ...]:
+    """The arguments of a function of the matrix."""
+    args = kwargs.get("args", ())
+    return tuple(args) if isinstance(args, tuple | list) else ()
 
 
 def _dressed(function: Callable[P, R], body: Any, module: str) -> Callable[P, R]:
