@@ -43,6 +43,9 @@ grid: $(VENV)/test
 	EIGENGRAD_OPTIMIZE=1 $(BIN)/python tests/grid.py > docs/grid.md.new
 	mv docs/grid.md.new docs/grid.md
 
+docs/crossing.png: docs/draw_crossing.py $(VENV)/test
+	$(BIN)/python docs/draw_crossing.py
+
 clean:
 	rm -rf $(VENV) .venv-bare build dist src/*.egg-info
 

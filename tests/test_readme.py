@@ -23,7 +23,7 @@ PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 SHELL = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 
 
-PAGES = [ROOT / "docs" / "impossible.md", ROOT / "docs" / "functions.md"]
+PAGES = [ROOT / "docs" / "impossible.md", ROOT / "docs" / "functions.md", ROOT / "docs" / "crossing.md"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -40,6 +40,7 @@ __all__ = [
     "block_diagonalize",
     "convert",
     "detect",
+    "directional_derivative",
     "eigh",
     "eigvalsh",
     "errors",
@@ -79,6 +80,7 @@ projector = dispatch(public.projector, __name__)
 trace_funm = dispatch(public.trace_funm, __name__)
 logdet = dispatch(public.logdet, __name__)
 spectral = dispatch(public.spectral, __name__)
+directional_derivative = dispatch(public.directional_derivative, __name__)
 convert = dispatch(public.convert, __name__)
 detect = dispatch(public.detect, __name__)
 vech = dispatch(public.vech, __name__)

@@ -30,6 +30,7 @@ __all__ = [
     "block_diagonalize",
     "convert",
     "detect",
+    "directional_derivative",
     "eigh",
     "eigvalsh",
     "expm",
@@ -67,6 +68,7 @@ projector = bind(public.projector, _xp, __name__)
 trace_funm = bind(public.trace_funm, _xp, __name__)
 logdet = bind(public.logdet, _xp, __name__)
 spectral = bind(public.spectral, _xp, __name__)
+directional_derivative = bind(public.directional_derivative, _xp, __name__)
 convert = bind(public.convert, _xp, __name__)
 detect = bind(public.detect, _xp, __name__)
 vech = bind(public.vech, _xp, __name__)

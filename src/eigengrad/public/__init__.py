@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..conventions import convert, detect, svec, unsvec, unvech, vech
 from .binding import How, bind, dispatch
-from .eigen import BlocksResult, EighResult, block_diagonalize, eigh, eigvalsh
+from .eigen import BlocksResult, EighResult, block_diagonalize, directional_derivative, eigh, eigvalsh
 from .functions import expm, funm, invsqrtm, logm, powm, signm, sqrtm
 from .sums import logdet, projector, spectral, trace_funm
 
@@ -21,6 +21,7 @@ __all__ = [
     "block_diagonalize",
     "convert",
     "detect",
+    "directional_derivative",
     "dispatch",
     "eigh",
     "eigvalsh",
@@ -60,4 +61,4 @@ DIFFERENTIABLE = (
 )
 
 #: Every public function of arrays; an adapter binds them all, and tests take their lists from here.
-PUBLIC = (*DIFFERENTIABLE, convert, detect, vech, unvech, svec, unsvec)
+PUBLIC = (*DIFFERENTIABLE, directional_derivative, convert, detect, vech, unvech, svec, unsvec)

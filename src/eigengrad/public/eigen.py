@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Literal, NamedTuple
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..reading import UPLO
 from ..rules.blocks import decompose, values
 from .binding import door, hand_out, option
@@ -140,6 +140,53 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
     return hand_out(xp, xp.blocks(H, how)[0] if xp.tracked(a) else values(xp, H, how), a, how)
+
+
+def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> Any:
+    """The one-sided derivative of every eigenvalue along a direction, also where eigenvalues are equal.
+
+    Of a cluster c of equal eigenvalues with vectors V_c: the eigenvalues of V_c^H dA V_c, ascending; for a single one
+    v^H dA v. The eigenvalues of A + t dA are w + t s + o(t), for t > 0, both ascending.
+
+    Parameters
+    ----------
+    a : array, shape (..., n, n); dtypes as in `eigh`
+    da : array of the same shape, read as `a` is
+    UPLO : None, "L" or "U"
+        What is read; as in `eigh`.
+
+    Returns
+    -------
+    array s, shape (..., n), real, in the unit of `da`, in the order of the eigenvalues. Along -da it is not -s but, in
+    each cluster, -s in the opposite order: at repeated eigenvalues there is a kink. The smallest eigenvalue has the
+    superdifferential {V_c S V_c^H: S >= 0, tr S = 1}, and its derivative along dA is the least <G, dA> in it; docs/
+    crossing.md has those of the largest one and of sums.
+
+    Not differentiable: a derivative of the result is refused.
+
+    Raises
+    ------
+    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; DerivativeError where it is differentiated.
+
+    Source
+    ------
+    Kato, "Perturbation theory for linear operators" (1966), II.5.4; Overton & Womersley (1995), for sums of the k
+    largest.
+
+    Examples
+    --------
+    >>> import numpy as np, eigengrad as eg
+    >>> eg.directional_derivative(np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]])).round(12)
+    array([-1.,  1.])
+    """
+    a, H, how = door(xp, a, UPLO, "raise")
+    da, dH, _ = door(xp, da, UPLO, "raise")
+    if tuple(a.shape) != tuple(da.shape):
+        shape = tuple(da.shape)
+        raise ShapeError(f"The direction has shape {shape}, the matrix {tuple(a.shape)}.", shape=shape)
+    if a.shape[-1] == 0:
+        return _empty(xp, a).eigenvalues
+    return hand_out(xp, xp.slopes(H, xp.cast(dH, H), how)[0], xp.real(a), how)
 
 
 def block_diagonalize(
