@@ -23,10 +23,8 @@ def main() -> None:
     w = eigengrad.eigvalsh(A + t[:, None, None] * E)
     ahead, behind = eigengrad.directional_derivative(A, E), -eigengrad.directional_derivative(A, -E)
     figure, axes = plt.subplots(figsize=(7, 4), dpi=150)
-    for k in range(4):
-        axes.plot(
-            t, w[:, k], color=GREY if k in (0, 3) else (BLUE, ORANGE)[k - 1], label=f"$\\lambda_{k}$", linewidth=2
-        )
+    for k, colour in enumerate((BLUE, ORANGE, GREY)):
+        axes.plot(t, w[:, k], color=colour, label=f"$\\lambda_{k}$", linewidth=2)
     reach = np.array([0.0, 0.5])
     for k in (0, 1):
         axes.plot(reach, 1 + reach * ahead[k], "--", color="black", linewidth=1)
