@@ -335,8 +335,8 @@ MUTANTS = (
     Mutant(
         "x^p by a quotient however near",
         "functions/powers.py",
-        "near = high <= 2.0 * low",
-        "near = high < low",
+        "near = high <= (1.0 + min",
+        "near = high < 0.0 * (1.0 + min",
         ("function_near",),
     ),
     Mutant(

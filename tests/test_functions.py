@@ -14,7 +14,16 @@ from transformations import TRANSFORMATIONS
 
 import eigengrad
 from eigengrad import functions
-from eigengrad.errors import DegenerateError, DerivativeError, DomainError, NotFiniteError, OptionError
+from eigengrad.errors import (
+    ClosureError,
+    DegenerateError,
+    DerivativeError,
+    DomainError,
+    DtypeError,
+    NotFiniteError,
+    OptionError,
+    ShapeError,
+)
 
 EPS = np.finfo(float).eps
 #: Every size from 2 to 12, and both kinds of numbers, over the functions.
@@ -502,7 +511,7 @@ def test_values_outside_the_domain_are_refused(framework):
     for name, args in (("logm", ()), ("invsqrtm", ()), ("signm", ()), ("powm", (-1,)), ("powm", (-0.5,))):
         with pytest.raises(DomainError, match=r"Eigenvalue 0, .*, is outside"):
             getattr(h.eg, name)(h.array(np.diag([1e-15, 1.0])), *args)
-    with pytest.raises(DomainError, match="its value is finite"):
+    with pytest.raises(DomainError, match="is not finite"):
         h.eg.funm(h.array(A), h.eg._xp.log)
     with pytest.raises(NotFiniteError, match="NaN or infinite"):
         h.eg.sqrtm(h.array(np.diag([np.nan, 1.0])))
@@ -522,7 +531,7 @@ def test_the_root_of_a_singular_matrix(framework):
     found = asked(framework, WAYS[framework][0], problem)
     assert np.max(np.abs(found - Q @ (L * M) @ Q.T)) <= 20 * EPS
     bad = Problem(framework, A, np.eye(3), A, call="sqrtm")
-    with pytest.raises(DomainError, match=r"moves the 2 eigenvalues that are 0.*multiple of the identity"):
+    with pytest.raises(DomainError, match=r"at the eigenvalues 0 and 0 .*multiple of the identity"):
         asked(framework, WAYS[framework][0], bad)
 
 
@@ -617,6 +626,138 @@ def test_the_framework_of_an_argument_is_found():
     autograd = harness("autograd").autograd
     found = autograd.grad(lambda mu: eigengrad.trace_funm(np.eye(2), functions.Fermi(), args=(mu, 1.0)))(1.0)
     assert abs(found - 0.5) <= 4 * EPS
+
+
+# -- what a fresh reader found ----------------------------------------------------------------------------------------
+
+
+def entries(framework, a, call, C):
+    """The gradient of Σ C ∘ f(A)."""
+    h = harness(framework)
+    return h.numpy(h.reverse(lambda x: h.m.sum(h.array(C) * call(x)), h.array(a)))
+
+
+@pytest.mark.parametrize("p", [-3.5, -12.5, -30.5, -50.5, 20.5])
+def test_large_real_powers_keep_their_digits(p):
+    exact = truth_functions.Truth(lambda x: x ** mp.mpf(p), np.array([1.0, 1.01, 1.3, 1.95, 1e-3]), None)
+    x, h = np.array([1.0, 1.01, 1.3, 1.95, 1e-3]), harness("numpy")
+    for order in (1, 2, 3):
+        for points in np.random.default_rng(16).integers(0, 4, (20, order + 1)):
+            with np.errstate(all="ignore"):
+                found = float(functions.Power(p).differences(h.eg._xp, list(x[points]), x))
+            true = exact.table(*points)
+            assert abs(mp.mpf(found) - true) <= 1e-13 * (1 + p * p) * abs(true)
+    found = h.eg.vjp(h.eg.powm, np.diag([1e-13, 1.0]), 30.5)[1](np.ones((2, 2)))
+    assert abs(found[0, 1] - 1.0) <= 1e-12
+
+
+def test_what_has_no_finite_derivative_is_refused_for_a_callable_too(framework):
+    """√ and the trap of `where`, at a double eigenvalue."""
+    if framework == "numpy":
+        root = (np.sqrt, lambda x: 0.5 / np.sqrt(x))
+        _, pullback = harness("numpy").eg.vjp(harness("numpy").eg.funm, np.diag([0.0, 0.0, 1.0]), root)
+        with pytest.raises(DomainError, match="no finite derivative"):
+            pullback(np.ones((3, 3)))
+        return
+    h = harness(framework)
+    root = lambda x: h.m.sqrt(x)  # noqa: E731
+    with pytest.raises(DomainError, match="no finite derivative"):
+        entries(framework, np.diag([0.0, 0.0, 1.0]), lambda x: h.eg.funm(x, root), np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("by", [0, 1])
+def test_a_callable_that_changes_is_asked_anew(framework, by):
+    """What it sees by itself, as a number in a closure; the value and the gradient."""
+    if framework == "numpy":
+        pytest.skip("NumPy keeps nothing of a callable")
+    h, state = harness(framework), [1.0]
+    f = lambda x: state[0] * x * x  # noqa: E731
+    symmetric = lambda w: state[0] * h.m.sum(w * w, -1)  # noqa: E731
+    for state[0] in (1.0, 3.0, 1.0):
+        call = (lambda x: h.eg.funm(x, f), lambda x: h.eg.spectral(x, symmetric))[by]
+        found = entries(framework, np.diag([1.0, 2.0]), call, np.eye(2) if by == 0 else np.ones(()))
+        assert np.allclose(np.diag(found), 2 * state[0] * np.array([1.0, 2.0]), rtol=1e-14)
+
+
+def test_no_gradient_is_lost_in_a_closure(framework):
+    h = harness(framework)
+    if framework == "numpy":
+        return
+    a = np.diag([1.0, 2.0])
+    with pytest.raises(ClosureError, match="Hand it over in args"):
+        h.numpy(h.reverse(lambda b: h.m.sum(h.eg.funm(h.array(a), lambda x: b * x * x)), h.array(np.array(2.0))))
+
+
+@pytest.mark.parametrize("call", ["funm", "spectral"])
+def test_the_shape_of_what_a_callable_returns(framework, call):
+    h = harness(framework)
+    for f in (lambda x: h.m.sum(x), lambda x: 1.0, lambda x: x[..., None]):
+        with pytest.raises(ShapeError, match="c is c" if call == "funm" else "reduce the last axis alone"):
+            getattr(h.eg, call)(h.array(np.eye(2)), f)
+    with pytest.raises(DtypeError, match="must be real"):
+        h.eg.funm(h.array(np.eye(2)), lambda x: h.m.cast(x) * 1j if framework != "numpy" else x * 1j)
+
+
+def test_the_shape_of_arguments(framework):
+    h = harness(framework)
+    a = h.array(np.stack([np.eye(2)] * 3))
+    for call in (
+        lambda v: h.eg.funm(a, functions.Fermi(), args=(v, 1.0)),
+        lambda v: h.eg.powm(a, h.array(v)),
+    ):
+        for shape in ((2,), (3, 1), (1, 3)):
+            with pytest.raises(ShapeError, match="one for each matrix"):
+                call(np.ones(shape))
+        assert tuple(call(np.ones(3)).shape) == (3, 2, 2)
+    with pytest.raises(OptionError, match="infinite"):
+        h.eg.funm(a, functions.Fermi(), args=(0.0, 0.0))
+
+
+def test_a_refused_matrix_has_no_finite_trace(framework):
+    h = harness(framework)
+    for f in (functions.Sign(), functions.Power(0)):
+        A = np.stack([np.diag([0.0, 1.0]), np.diag([np.nan, 1.0]), np.diag([1.0, 2.0])])
+        for found in (h.eg.trace_funm(h.array(A), f, degenerate="nan"), h.eg.funm(h.array(A), f, degenerate="nan")):
+            found = h.numpy(found).reshape(3, -1)
+            assert np.isnan(found[1]).all()
+            assert np.isnan(found[0]).all() or isinstance(f, functions.Power)
+            assert np.isfinite(found[2]).all()
+
+
+def test_numbers_of_numpy_are_numbers(framework):
+    h = harness(framework)
+    for p in (np.int64(2), np.float32(2.0), np.array(2), True + 1):
+        assert np.array_equal(h.numpy(h.eg.powm(h.array(np.diag([-1.0, 2.0])), p)), np.diag([1.0, 4.0]))
+    for p in (None, "a", float("nan")):
+        with pytest.raises(OptionError, match="p is"):
+            h.eg.powm(h.array(np.eye(2)), p)
+
+
+def test_second_derivatives_at_singular_matrices():
+    """x^2.5 has one; and √ and its like have one along the range, rotated."""
+    eg, rng = harness("numpy").eg, np.random.default_rng(17)
+    found = eg.hvp(eg.powm, np.diag([0.0, 0.0, 1.0]), np.ones((3, 3)), np.ones((3, 3)), 2.5)[1]
+    assert np.isfinite(found).all()
+    Q = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    E, F = (Q[:, :3] @ hermitian(3, rng, False) @ Q[:, :3].T for _ in range(2))
+    A = Q[:, :3] @ np.diag([1.0, 1.0, 2.0]) @ Q[:, :3].T
+    for f in (functions.Sqrt(), functions.XLogX(), functions.Power(0.5), functions.Power(1.5)):
+        small = eg.hvp(eg.funm, np.diag([1.0, 1.0, 2.0]), *(Q[:, :3].T @ X @ Q[:, :3] for X in (E, F)), f)[1]
+        found = eg.hvp(eg.funm, A, E, F, f)[1]
+        assert np.max(np.abs(Q[:, :3].T @ found @ Q[:, :3] - small)) <= 1e-12 * np.max(np.abs(small))
+
+
+def test_a_tuple_with_arguments():
+    eg = harness("numpy").eg
+    f = (lambda x, c: c * x**2, lambda x, c: 2 * c * x)
+    assert np.allclose(eg.vjp(eg.funm, np.eye(2), f, args=(3.0,))[1](np.eye(2)), 6 * np.eye(2))
+
+
+def test_nothing_of_nothing(framework):
+    h = harness(framework)
+    assert not h.numpy(h.eg.projector(h.array(np.eye(2)), 1, 1)).any()
+    problem = Problem(framework, np.eye(2), np.ones(()), np.eye(2), call="trace_funm", extra=(functions.Power(0),))
+    assert not asked(framework, WAYS[framework][0], problem).any()
 
 
 # -- split -------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval, isbox
 
 from . import namespace, public
+from .errors import ClosureError
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
 from .rules import Rule
@@ -104,6 +105,13 @@ def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
     return first(w) if order == 1 else autograd.grad(lambda w: anp.sum(first(w) * d[0]))(w)
 
 
+def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
+    out = f(*x)
+    if isbox(out):
+        raise ClosureError
+    return out, None
+
+
 _CONSTANT = (
     "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite iscomplex eps any numpy eigensolver "
     "eigenvalues size"
@@ -127,6 +135,7 @@ _xp = SimpleNamespace(
     stop=_value,
     array=lambda a: a if isbox(a) else namespace.xp.array(a),
     tracked=isbox,
+    examine=_examine,
     narrow=_cast,
     total=namespace.total,
     slope=_slope,

@@ -118,7 +118,7 @@ def black_box(xp: Any, slope: Callable[[int, Any], Any], x: Points, eps: float, 
     runs = []
     for v in x:
         value = slope(0, v)
-        argument = xp.abs(v * slope(1, v)) if known is None or known > 0 else 0.0
+        argument = _size_of(xp, v, slope(1, v)) if known is None or known > 0 else 0.0
         runs.append((value, eps * (xp.abs(value) + argument)))
     for m in range(1, len(x)):
         bars = known is None or known > m
@@ -139,6 +139,13 @@ def _refined(xp: Any, slope: Any, x: Points, pair: Any, eps: float, bars: bool) 
     apart = xp.abs(fine - coarse) / xp.where(size > 0.0, size, 1.0)
     guess = size * apart * xp.sqrt(apart) + eps * size
     if bars:
-        guess = guess + eps * xp.abs(x[m] * integral(xp, lambda t: slope(m + 1, t), x, 1))
+        guess = guess + eps * _size_of(xp, x[m], integral(xp, lambda t: slope(m + 1, t), x, 1))
     lost = (bar > 4.0 * eps * xp.abs(quotient)) & (guess < bar) & (xp.abs(fine - quotient) <= 8.0 * bar)
+    lost = lost | equal  # where it is not finite there is no derivative, and domain.py says so
     return xp.where(lost, fine, quotient), xp.where(lost, guess, bar)
+
+
+def _size_of(xp: Any, x: Any, slope: Any) -> Any:
+    """|x f'|, what rounding of x makes of f; 0 where f' is not finite, and so no guide."""
+    size = xp.abs(x * slope)
+    return xp.where(xp.isfinite(size), size, 0.0)

@@ -42,6 +42,18 @@ class OptionError(EigengradError):
     """An option has a value that is not one of those it takes."""
 
 
+class ClosureError(OptionError):
+    """A function of the user depends on an array that a derivative is taken by, where none would come back."""
+
+    def __init__(self, message: str = "", **numbers: Any) -> None:
+        super().__init__(
+            message
+            or "The function depends on an array that a derivative may be taken by, and none would come back through "
+            "it. Hand it over in args, or detach it.",
+            **numbers,
+        )
+
+
 class NotFiniteError(EigengradError):
     """The matrix holds NaN or infinity at an entry that is read."""
 

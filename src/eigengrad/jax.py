@@ -14,11 +14,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import public
-from .errors import DtypeError, FrameworkError
+from .errors import ClosureError, DtypeError, FrameworkError
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
 from .rules import Rule
@@ -100,6 +101,15 @@ def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
     return first(w) if order == 1 else jax.grad(lambda w: jnp.sum(first(w) * d[0]))(w)
 
 
+def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
+    """What f makes of constants, and its program: what was compiled for another is not taken for this one."""
+    closed = jax.make_jaxpr(lambda *x: f(*x))(*x)  # anew: of a function that it knows JAX keeps the program
+    if any(isinstance(c, jax.core.Tracer) for c in closed.consts):
+        raise ClosureError
+    constants = tuple((np.asarray(c).dtype.str, np.asarray(c).tobytes()) for c in closed.consts)
+    return closed.out_avals[0], (str(closed.jaxpr), constants)
+
+
 _xp = SimpleNamespace(
     abs=jnp.abs,
     conj=jnp.conj,
@@ -140,6 +150,7 @@ _xp = SimpleNamespace(
     eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
     eigenvalues=lambda H: jnp.linalg.eigvalsh(H, symmetrize_input=False),
     tracked=lambda a: True,  # a rule runs compiled; what it would save is a product of n^2
+    examine=_examine,
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
 )

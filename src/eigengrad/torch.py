@@ -12,7 +12,7 @@ from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
 from . import public
-from .errors import ConvergenceError, DtypeError, FrameworkError
+from .errors import ClosureError, ConvergenceError, DtypeError, FrameworkError
 from .namespace import total
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
@@ -125,6 +125,27 @@ def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
     return first(w) if order == 1 else torch.func.grad(lambda w: (first(w) * d[0]).sum())(w)
 
 
+def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
+    """What f makes of constants; refused where that depends on what autograd follows. A compiler is not asked."""
+    if torch.compiler.is_compiling():
+        return None, None
+    out = f(*x)
+    if isinstance(out, torch.Tensor) and _followed(out):
+        raise ClosureError
+    return out, None
+
+
+def _followed(x: torch.Tensor) -> bool:
+    """Whether a derivative passes through, at any level of torch.func, which wraps constants too."""
+    while not (torch.is_grad_enabled() and x.requires_grad):
+        if not functorch.is_batchedtensor(x) and forward_ad.unpack_dual(x).tangent is not None:
+            return True
+        if not functorch.is_functorch_wrapped_tensor(x):
+            return False
+        x = functorch.get_unwrapped(x)
+    return True
+
+
 _xp = SimpleNamespace(
     abs=torch.abs,
     conj=torch.conj,
@@ -165,6 +186,7 @@ _xp = SimpleNamespace(
     eigensolver=_eigensolver,
     eigenvalues=_eigenvalues,
     tracked=_tracked,
+    examine=_examine,
     narrow=lambda x, like: x.to(like.dtype),
     parameter=lambda v, like: torch.as_tensor(v, dtype=like.real.dtype, device=like.device),
 )

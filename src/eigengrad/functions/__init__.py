@@ -2,7 +2,7 @@
 
 from .base import Derivative, Function, Scaled
 from .exponential import Exp, Fermi, Log, XLogX
-from .own import Elementwise
+from .own import Elementwise, Own
 from .powers import InvSqrt, Polynomial, Power, Sqrt
 from .steps import Band, Sign
 
@@ -15,6 +15,7 @@ __all__ = [
     "Function",
     "InvSqrt",
     "Log",
+    "Own",
     "Polynomial",
     "Power",
     "Scaled",

@@ -7,23 +7,41 @@
     derivative                        f'
     domain                            where f is defined: "all", "positive", "nonnegative", "nonzero"
     cuts                              between which eigenvalues it jumps
+    edges                             whether a derivative may be infinite at a value that is finite
 
 `times(L, X)` is L ∘ X, where 0 · ∞ = 0 (rules/domain.py). A function is hashable, and equal to its like.
 """
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..differences import Points
+from ..errors import OptionError
+
+
+def number(name: str, value: Any) -> float:
+    """A constant of a function: what is to have a gradient is handed over in `args`."""
+    if not isinstance(value, numbers.Real | np.number | np.bool_) or not math.isfinite(value):
+        raise OptionError(
+            f"{name} is {value!r}; it can be a finite number. An array to differentiate by goes into args, or is the p "
+            "of powm.",
+            value=value,
+        )
+    return float(value)
 
 
 class Function:
     """What every function has."""
 
     domain = "all"
+    edges = False  # whether a derivative may be infinite where the value is not
     cuts: tuple[int, ...] = ()
     second: Callable[..., Any] | None = None
 
@@ -39,6 +57,7 @@ class Function:
 
     #: The names of the arguments that `prepare` takes; a function of the user has its own.
     arguments: tuple[str, ...] = ()
+    differentiable = True  # by its arguments
 
     def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
         """The matrix that f is taken of: what arguments do to it, in the framework's own operations."""
@@ -58,6 +77,10 @@ class Derivative(Function):
     def domain(self) -> str:  # type: ignore[override]
         return self.f.domain
 
+    @property
+    def edges(self) -> bool:  # type: ignore[override]
+        return self.f.edges
+
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return self.f.differences(xp, [x, x], x, args)
 
@@ -76,6 +99,10 @@ class Scaled(Function):
     @property
     def domain(self) -> str:  # type: ignore[override]
         return self.f.domain
+
+    @property
+    def edges(self) -> bool:  # type: ignore[override]
+        return self.f.edges
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return self.factor * self.f.value(xp, x, args)

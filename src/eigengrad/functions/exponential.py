@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..differences import TERMS, Points, ascending, quotient, ratio, series
+from ..errors import DerivativeError
 from .base import Function
 from .powers import Power
 
@@ -86,6 +87,7 @@ class XLogX(Function):
     """x log x, 0 at 0."""
 
     domain = "nonnegative"
+    edges = True
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return x * xp.log(xp.where(x == 0.0, 1.0, x))
@@ -107,7 +109,8 @@ class Fermi(Function):
 
     def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
         mu, temperature = args
-        return xp.affine(H, mu, 1.0 / temperature)
+        hot = temperature == 0.0
+        return xp.affine(H, mu, xp.where(hot, float("nan"), 1.0 / xp.where(hot, 1.0, temperature)))
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return self._filled(xp, x)
@@ -124,6 +127,8 @@ class Fermi(Function):
             return -f * empty[1] * step[0]
         if len(x) == 3:
             return f * empty[2] * (empty[1] * step[0] * step[1] - _scaled_exp(xp, x))
+        if len(x) > 4:
+            raise DerivativeError("Fermi has divided differences up to the third order; this asks for the fourth.")
         # 1/(1 + e^x) is 1/g: a sum over chains from the lowest to the highest point, of alternating sign.
         chains = empty[1] * step[0] * _scaled_exp(xp, x[1:]) + empty[2] * _scaled_exp(xp, x[:3]) * step[2]
         return f * empty[3] * (chains - _scaled_exp(xp, x) - empty[1] * empty[2] * step[0] * step[1] * step[2])

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..differences import Points, ascending, black_box
 from ..errors import OptionError
 from .base import Function
+
+
+class Own:
+    """A callable of the user, equal to another where its framework says so, by a key, or else where it is the same.
+
+    What a compiler has made of a callable must not be taken for another, nor for itself after a change of what it sees.
+    """
+
+    def __init__(self, f: Callable[..., Any], key: Any = None) -> None:
+        self.f, self.key = f, key
+
+    def __call__(self, *x: Any) -> Any:
+        return self.f(*x)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Own):
+            return False
+        return self.f is other.f if self.key is None else bool(self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(id(self.f) if self.key is None else self.key)
+
+    def __repr__(self) -> str:
+        return repr(self.f)
 
 
 @dataclass(frozen=True)
@@ -19,6 +44,11 @@ class Elementwise(Function):
 
     f: Any
     by_what: tuple[int, ...] = ()
+    edges = True  # of which nothing is known
+
+    @property
+    def differentiable(self) -> bool:  # type: ignore[override]
+        return not isinstance(self.f, tuple)
 
     def slope(self, xp: Any, order: int, x: Any, args: Any) -> Any:
         args = [0.0 * x + v for v in args]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..differences import TERMS, Points, ascending, homogeneous, quotient, ratio, series
-from .base import Function, Scaled
+from .base import Function, Scaled, number
 
 
 def _pairs(p: Points) -> Any:
@@ -34,6 +34,7 @@ class Sqrt(Function):
     """√x."""
 
     domain = "nonnegative"
+    edges = True
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return xp.sqrt(x)
@@ -91,6 +92,9 @@ class Power(Function):
 
     p: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", number("p", self.p))
+
     @property
     def integer(self) -> bool:
         return float(self.p).is_integer()
@@ -128,16 +132,21 @@ class Power(Function):
             a = xp.where(zero, 1.0, low)
             u = (high - low) / a
             y = p * xp.log1p(u)
-            small = xp.abs(y) < 1.0
-            growth = xp.where(small, xp.expm1(xp.where(small, y, 0.0)), (high / a) ** p - 1.0)
-            return xp.where(zero, high ** (p - 1.0), a ** (p - 1.0) * ratio(xp, growth, u, p))
-        near = high <= 2.0 * low
+            small = xp.abs(y) < 1.0  # beyond, the two values differ by a factor
+            close = a ** (p - 1.0) * ratio(xp, xp.expm1(xp.where(small, y, 0.0)), u, p)
+            apart = (high**p - a**p) / xp.where(high == a, 1.0, high - a)
+            return xp.where(zero, high ** (p - 1.0), xp.where(small, close, apart))
+        near = high <= (1.0 + min(1.0, 2.0 / max(1.0, abs(p)))) * low  # where the binomials of a large p have converged
         mean = xp.where(near, 0.5 * low + 0.5 * high, 1.0)
         t = [xp.where(near, v - mean, 0.0) / mean for v in x]
         binomials = np.cumprod([1.0, *((p - k) / (k + 1.0) for k in range(TERMS + m))]).tolist()
-        return xp.where(
-            near, series(binomials, t) * mean ** (p - m), quotient(xp, lambda x: self._real(xp, x), x, near)
-        )
+        inside = series(binomials, t) * mean ** (p - m)
+        found = xp.where(near, inside, quotient(xp, lambda x: self._real(xp, x), x, near))
+        return xp.where(high == 0.0, 0.0 if p > m else float("inf"), found)
+
+    @property
+    def edges(self) -> bool:  # type: ignore[override]
+        return self.domain == "nonnegative"
 
     @property
     def second(self) -> Callable[..., Any] | None:  # type: ignore[override]
@@ -149,7 +158,7 @@ class Power(Function):
 
     @property
     def derivative(self) -> Function:
-        return Scaled(self.p, Power(self.p - 1.0))
+        return Scaled(self.p, Power(self.p - 1.0)) if self.p else Polynomial((0.0,))
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,9 @@ class Polynomial(Function):
     """Σ_k c_k x^k."""
 
     coefficients: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", tuple(number("a coefficient", c) for c in self.coefficients))
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         total = 0.0 * x

@@ -61,11 +61,11 @@ class Band(Function):
 
     @property
     def cuts(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (self.start, self.stop)
+        return (self.start, self.stop) if self.start < self.stop else ()
 
     def jumps(self, xp: Any, w: Any) -> list[tuple[float, Any]]:
         """By how much the function jumps, and where, between two eigenvalues: shape (..., 1)."""
-        both = [(by, beside(xp, w, i)) for by, i in ((1.0, self.start), (-1.0, self.stop)) if i > 0]
+        both = [(by, beside(xp, w, i)) for by, i in ((1.0, self.start), (-1.0, self.stop)) if i in self.cuts and i > 0]
         return [(by, 0.5 * low + 0.5 * high) for by, (low, high) in both]
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import numbers
+from typing import Any
+
+import numpy as np
 
 from ..errors import OptionError
-from ..functions import Elementwise, Exp, Function, InvSqrt, Log, Power, Sign, Sqrt
+from ..functions import Exp, InvSqrt, Log, Power, Sign, Sqrt
 from ..reading import UPLO
-from .binding import How, door, hand_out, option
-
-DegenerateFunction = Literal["raise", "nan"]
-
-
-def function_of(f: Any, args: Any) -> Function:
-    """One of ours, or a callable, or a tuple of a function and its derivatives."""
-    if isinstance(f, type) and issubclass(f, Function):
-        f = f()
-    if isinstance(f, Function):
-        if len(args) != len(f.arguments):
-            raise OptionError(f"args has {len(args)} values; {f!r} takes {f.arguments or 'none'}.", value=args)
-        return f
-    if not callable(f) and not (isinstance(f, tuple) and f and all(map(callable, f))):
-        raise OptionError(
-            f"f is {f!r}; it can be one of eigengrad.functions, a callable of the framework, or (f, f', f'', …).",
-            value=f,
-        )
-    return Elementwise(f)
-
-
-def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> tuple[Any, Any, How]:
-    """The array; w, V, the matrix and the arguments, as the rules want them; and what the rules know of the call."""
-    if not isinstance(args, tuple | list):
-        raise OptionError(f"args is {args!r}; it can be a tuple of the arguments of f behind x.", value=args)
-    function = function_of(f, args)
-    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, DegenerateFunction))
-    if function.arguments:
-        H, args = function.prepare(xp, H, *(xp.parameter(v, H) for v in args)), ()
-    how = how.but(function=function, arguments=len(args))
-    if a.shape[-1] == 0:
-        return a, None, how
-    w, V = xp.eigenbasis(H, how)
-    each = [(xp.parameter(v, w) + 0.0 * w[..., 0])[..., None] for v in args]
-    return a, (w, V, H, xp.concatenate(each, -1) if each else w[..., :0]), how
+from .arguments import DegenerateFunction, parameter, prepare
+from .binding import hand_out
 
 
 def _funm(xp: Any, a: Any, f: Any, UPLO: UPLO, degenerate: Any, args: Any = ()) -> Any:
@@ -61,7 +31,9 @@ def funm(
     ----------
     a : array, shape (..., n, n); dtypes as in `eigh`
     f : one of `eigengrad.functions`; or a callable f(x, *args) in the framework's operations, elementwise, whose
-        derivatives the framework takes; or for NumPy a tuple (f, f', f'', …), as long as the order that is asked for
+        derivatives the framework takes; or for NumPy a tuple (f, f', f'', …), as long as the order that is asked for.
+        It must be real. Gradients come back through `args` alone, not through what f sees by itself; of a kink nothing
+        is known, and where f' is not finite a derivative is refused
     UPLO : None, "L" or "U"
         What is read; as in `eigh`.
     args : tuple of numbers or arrays, one number for each matrix: shape () or (...)
@@ -302,13 +274,17 @@ def powm(xp: Any, a: Any, p: Any, /, UPLO: UPLO = None, *, degenerate: Degenerat
     array([[2., 0.],
            [0., 3.]])
     """
-    if isinstance(p, int | float):
-        return _funm(xp, a, Power(float(p)), UPLO, degenerate)
+    if isinstance(p, np.ndarray) and p.ndim == 0:
+        p = p[()]
+    if isinstance(p, numbers.Real | np.number | np.bool_):
+        return _funm(xp, a, Power(p), UPLO, degenerate)  # type: ignore[arg-type]
+    if not hasattr(p, "dtype"):
+        raise OptionError(f"p is {p!r}; it can be a number, or an array of the framework.", value=p)
     a, operands, how = prepare(xp, a, Log(), (), UPLO, degenerate)
     if operands is None:
         return a
     (L,) = xp.frechet0(*operands, how)
-    exponent = xp.parameter(p, L)
+    exponent = parameter(xp, "p", p, a, L)
     how = how.but(function=Exp())
     B = xp.affine(L, 0.0 * exponent, exponent)
     w, V = xp.eigenbasis(B, how)

@@ -17,16 +17,15 @@ _VALUE = (
     "Eigenvalue {position}{of}, {eigenvalue:.6g}, is outside the domain of the function, {where} (known to within "
     "{tolerance:.2g}). The function of the matrix has no value there. Look at what made the matrix, or shift it."
 )
-_WHERE = {
-    "nonnegative": "x >= 0",
-    "positive": "x > 0",
-    "nonzero": "x != 0",
-    "all": "where its value is finite",
-}
-_NULL = (
-    "The function has no finite derivative at 0, and the direction moves the {count} eigenvalues{of} that are 0 "
-    "(measured {measured:.3g}, allowed {allowed:.3g} inside the null space). Keep to directions that leave the null "
-    "space alone, or add a small multiple of the identity."
+_FINITE = (
+    "At eigenvalue {position}{of}, {eigenvalue:.6g}, the function, or the derivative of it that is asked for, is not "
+    "finite. Look at what made the matrix, or shift it."
+)
+_WHERE = {"nonnegative": "x >= 0", "positive": "x > 0", "nonzero": "x != 0"}
+_SLOPE = (
+    "The function has no finite derivative at the eigenvalues {pair}{of}, and the direction moves or mixes them "
+    "(measured {measured:.3g}, allowed {allowed:.3g} in V^H E V). Keep to directions that leave them alone, or add a "
+    "small multiple of the identity."
 )
 _CUT = (
     "The cut at {cut}{of} falls between eigenvalues {below:.6g} and {above:.6g}, which are equal to within "
@@ -48,21 +47,22 @@ def admit(xp: Any, w: Any, how: Any) -> Any:
 
 def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
     """F = f(w), refused where it is not finite."""
-    return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how)  # noqa: E712 - an array
+    F = xp.where(xp.isfinite(w), F, float("nan"))
+    return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how, _FINITE)  # noqa: E712 - an array
 
 
-def _refuse_values(xp: Any, X: Any, bad: Any, w: Any, how: Any) -> Any:
+def _refuse_values(xp: Any, X: Any, bad: Any, w: Any, how: Any, text: str = _VALUE) -> Any:
     """The whole row is NaN where one is bad."""
 
     def error() -> DomainError:
         where = _first(xp.numpy(bad))
         *index, i = where
         return DomainError(
-            _VALUE.format(
+            text.format(
                 position=i,
                 of=_of(index),
                 eigenvalue=(value := float(xp.numpy(w)[where])),
-                where=_WHERE[how.function.domain],
+                where=_WHERE.get(how.function.domain),
                 tolerance=(width := _width(xp, w, index)),
             ),
             index=tuple(index),
@@ -100,27 +100,37 @@ def refuse_cuts(xp: Any, w: Any, cuts: tuple[int, ...], how: Any) -> Any:
     return refuse(xp, _any(xp, closed)[..., None] & xp.isfinite(w), w, how, error)
 
 
-def times(xp: Any, L: Any, X: Any, w: Any, how: Any) -> Any:
-    """L ∘ X with 0 · ∞ = 0: where L is infinite, X must be rounding beside the rest, or there is no derivative."""
-    if how.function.domain != "nonnegative":
+def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
+    """L ∘ X with 0 · ∞ = 0: where L is not finite, X must be rounding, or there is no derivative.
+
+    `size`, shape (..., 1, 1), is that of the data whose rounding is meant; without it, the largest entry of X.
+    """
+    if not how.function.edges:
         return L * X
     infinite = (xp.isfinite(L) == False) & xp.isfinite(w[..., :1])[..., None]  # noqa: E712 - an array
-    size = xp.abs(X)
-    allowed = rounding(xp, w, 1.0, how)[..., None] * xp.max(xp.max(size, -1), -1)[..., None, None]
-    bad = infinite & (size > allowed)
+    each = xp.abs(X)
+    size = largest_entry(xp, X) if size is None else size
+    allowed = rounding(xp, w, 1.0, how)[..., None] * size
+    bad = infinite & (each > allowed)
 
     def error() -> DomainError:
         where = _first(xp.numpy(bad))
-        index = where[:-2]
+        *index, i, j = where
+        values = xp.numpy(w)[tuple(index)]
         numbers = {
-            "measured": float(xp.numpy(size)[where]),
-            "allowed": float(np.broadcast_to(xp.numpy(allowed), xp.numpy(size).shape)[where]),
+            "measured": float(xp.numpy(each)[where]),
+            "allowed": float(np.broadcast_to(xp.numpy(allowed), xp.numpy(each).shape)[where]),
         }
-        count = int(np.sum(xp.numpy(w)[tuple(index)] == 0))
-        return DomainError(_NULL.format(count=count, of=_of(index), **numbers), index=tuple(index), **numbers)
+        pair = f"{values[i]:.6g} and {values[j]:.6g} (numbers {i} and {j})"
+        return DomainError(_SLOPE.format(pair=pair, of=_of(index), **numbers), index=tuple(index), **numbers)
 
     X = refuse(xp, bad, X, how, error)
     return xp.where(infinite, 0.0, L) * xp.where(infinite, 0.0 * X, X)  # NaN where it was refused
+
+
+def largest_entry(xp: Any, X: Any) -> Any:
+    """max|X|, shape (..., 1, 1)."""
+    return xp.max(xp.max(xp.abs(X), -1), -1)[..., None, None]
 
 
 def _any(xp: Any, bad: Any) -> Any:

@@ -22,7 +22,7 @@ from ..errors import DerivativeError
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import solve
-from .domain import admit, finite_values, times
+from .domain import admit, finite_values, largest_entry, times
 
 ORDERS = 4  # members of the family: derivatives up to the third
 
@@ -65,7 +65,9 @@ def _primal(m: int) -> Callable[..., Any]:
         if m == 0:
             return ((V * xp.cast(values(xp, w, args, how), V)[..., None, :]) @ adjoint(xp, V),)
         E = [adjoint(xp, V) @ e @ V for e in E]
-        return (V @ contract(xp, w, args, E, how) @ adjoint(xp, V),)
+        T = contract(xp, w, args, E, how)
+        T = xp.where(xp.isfinite(w[..., :1])[..., None], T, float("nan"))  # a matrix that was refused
+        return (V @ T @ adjoint(xp, V),)
 
     return primal
 
@@ -75,8 +77,8 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
     f, args = how.function, _spread(args, 2, how)
     left, right = w[..., :, None], w[..., None, :]
 
-    def product(L: Any, X: Any) -> Any:
-        return times(xp, L, X, w, how)
+    def product(L: Any, X: Any, size: Any = None) -> Any:
+        return times(xp, L, X, w, how, size)
 
     def table(*between: Any) -> Any:
         return xp.cast(f.differences(xp, [left, *between, right], w, args), E[0])
@@ -85,16 +87,18 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
         return w[..., k][..., None, None]
 
     def slice_of_two(k: Any) -> Any:
-        return product(table(middle(k)), E[0][..., :, k][..., None] * E[1][..., k, :][..., None, :])
+        return product(table(middle(k)), E[0][..., :, k][..., None] * E[1][..., k, :][..., None, :], size)
 
     def slice_of_three(k: Any, l: Any) -> Any:
         X = sum(
             a[..., :, k][..., None] * b[..., k, l][..., None, None] * c[..., l, :][..., None, :]
             for a, b, c in ((E[0], E[1], E[2]), (E[0], E[2], E[1]), (E[1], E[0], E[2]))
         )
-        return product(table(middle(k), middle(l)), X)
+        return product(table(middle(k), middle(l)), X, size)
 
-    n = xp.size(w)
+    n, size = xp.size(w), largest_entry(xp, E[0])
+    for e in E[1:]:
+        size = size * largest_entry(xp, e)
     if len(E) == 1:
         return product(table(), E[0])
     if len(E) == 2 and f.second is not None:
@@ -112,6 +116,11 @@ def _member(xp: Any, w: Any, V: Any, A: Any, args: Any, E: Any, how: Any) -> Any
     return getattr(xp, f"frechet{len(E)}")(w, V, A, args, *E, how)[0]
 
 
+def _parameters(how: Any) -> range:
+    """The arguments that have a derivative."""
+    return range(how.arguments if how.function.differentiable else 0)
+
+
 def _by(how: Any, p: int) -> Any:
     return how.but(function=how.function.by(p))
 
@@ -123,7 +132,7 @@ def _jvp(m: int) -> Callable[..., Any]:
         total = _member(xp, w, V, A, args, [*E, dA], how)
         for k in range(m):
             total = total + _member(xp, w, V, A, args, [*E[:k], dE[k], *E[k + 1 :]], how)
-        for p in range(how.arguments):
+        for p in _parameters(how):
             by = _member(xp, w, V, A, args, E, _by(how, p))
             total = total + xp.cast(dargs[..., p], by)[..., None, None] * by
         return (total,)
@@ -137,7 +146,7 @@ def _vjp(m: int) -> Callable[..., Any]:
         G = hermitian(xp, gout[0])
         gA = _member(xp, w, V, A, args, [G, *E], how)
         gE = [_member(xp, w, V, A, args, [*E[:k], G, *E[k + 1 :]], how) for k in range(m)]
-        by = [_inner(xp, G, _member(xp, w, V, A, args, E, _by(how, p))) for p in range(how.arguments)]
+        by = [_inner(xp, G, _member(xp, w, V, A, args, E, _by(how, p))) for p in _parameters(how)]
         return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args), *gE
 
     return vjp
@@ -164,7 +173,7 @@ def _trace_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     w, V, A, args = x
     _, _, dA, dargs = dx
     total = _inner(xp, _gradient(xp, w, V, A, args, how), dA)
-    for p in range(how.arguments):
+    for p in _parameters(how):
         total = total + dargs[..., p] * xp.trace(w, V, A, args, _by(how, p))[0]
     return (total,)
 
@@ -172,7 +181,7 @@ def _trace_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 def _trace_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, V, A, args), (g,) = x, gout
     gA = xp.cast(g, V)[..., None, None] * _gradient(xp, w, V, A, args, how)
-    by = [g * xp.trace(w, V, A, args, _by(how, p))[0] for p in range(how.arguments)]
+    by = [g * xp.trace(w, V, A, args, _by(how, p))[0] for p in _parameters(how)]
     return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args)
 
 

@@ -8,7 +8,7 @@ eigensolver is that of jacobi.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import jacobi
+from . import calculus, jacobi
 
 __all__ = [
     "BlocksResult",
@@ -124,53 +124,6 @@ def _total(function: Callable[[Any], Any], n: Any) -> Any:
     return tf.while_loop(lambda k, found: k < n, step, (1, first))[1]
 
 
-def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
-    """In a graph, where no tape is needed: rules run while tapes are stopped."""
-    if by and tf.executing_eagerly():
-        return _traced_slope(f, by)(x, *args)
-    for k in by:
-        f = _elementwise(f, k)
-    return f(x, *args)
-
-
-@lru_cache(maxsize=256)
-def _traced_slope(f: Callable[..., Any], by: tuple[int, ...]) -> Callable[..., Any]:
-    function: Callable[..., Any] = tf.function(lambda *x: _slope(f, by, *x), autograph=False, reduce_retracing=True)
-    return function
-
-
-def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
-    """The derivative of an elementwise function by its k-th argument."""
-
-    def slope(*x: Any) -> Any:
-        found = tf.gradients(f(*x), x[k])[0]
-        return tf.zeros_like(x[k]) if found is None else found
-
-    return slope
-
-
-def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
-    if order and tf.executing_eagerly():
-        return _traced_gradient(h, order)(w, *d)
-    if order == 0:
-        return h(w)
-    first = _nabla(h, w)
-    return first if order == 1 else _nabla(lambda w: _nabla(h, w) * d[0], w)
-
-
-def _nabla(h: Callable[[Any], Any], w: Any) -> Any:
-    found = tf.gradients(h(w), w)[0]
-    return tf.zeros_like(w) if found is None else tf.convert_to_tensor(found)
-
-
-@lru_cache(maxsize=256)
-def _traced_gradient(h: Callable[[Any], Any], order: int) -> Callable[..., Any]:
-    function: Callable[..., Any] = tf.function(
-        lambda *x: _gradient(h, order, *x), autograph=False, reduce_retracing=True
-    )
-    return function
-
-
 _xp = SimpleNamespace(
     abs=tf.abs,
     conj=tf.math.conj,
@@ -191,8 +144,8 @@ _xp = SimpleNamespace(
     expm1=tf.math.expm1,
     size=lambda x: x.shape[-1] if x.shape[-1] is not None else tf.shape(x)[-1],
     total=_total,
-    slope=_slope,
-    gradient=_gradient,
+    slope=calculus.slope,
+    gradient=calculus.gradient,
     ones_like=tf.ones_like,
     tril=_tril,
     reshape=tf.reshape,
@@ -211,6 +164,7 @@ _xp = SimpleNamespace(
     eigensolver=_eigensolver,
     eigenvalues=lambda H: tf.math.real(tf.linalg.eigvalsh(H)),
     tracked=_tracked,
+    examine=calculus.examine,
     narrow=lambda x, like: tf.cast(x, like.dtype),
     parameter=lambda v, like: tf.cast(v if tf.is_tensor(v) else np.asarray(v), like.dtype.real_dtype),
 )
@@ -268,7 +222,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     def run(x: Any, how: Any) -> tuple[Any, ...]:
         return (eager if tf.executing_eagerly() else traced)(x, how)
 
-    @cache
+    @lru_cache(maxsize=1024)
     def registered(how: Any) -> str:
         """The name of a gradient for the outputs of an identity of (outputs, inputs)."""
         name = f"eigengrad_{rule.name}_{next(_COUNT)}"
