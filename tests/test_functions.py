@@ -645,8 +645,9 @@ def test_large_real_powers_keep_their_digits(p):
         for points in np.random.default_rng(16).integers(0, 4, (20, order + 1)):
             with np.errstate(all="ignore"):
                 found = float(functions.Power(p).differences(h.eg._xp, list(x[points]), x))
-            true = exact.table(*points)
-            assert abs(mp.mpf(found) - true) <= 1e-13 * (1 + p * p) * abs(true)
+            with mp.workdps(truth_functions.DIGITS):
+                true = exact.table(*points)
+                assert abs(mp.mpf(found) - true) <= 1e-13 * abs(p) * abs(true)
     found = h.eg.vjp(h.eg.powm, np.diag([1e-13, 1.0]), 30.5)[1](np.ones((2, 2)))
     assert abs(found[0, 1] - 1.0) <= 1e-12
 

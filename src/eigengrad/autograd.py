@@ -63,6 +63,11 @@ def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, *options: function(_value(x), *options)
 
 
+def _conj(x: Any) -> Any:
+    """Without a copy of what is real."""
+    return anp.conj(x) if np.iscomplexobj(_value(x)) else x
+
+
 def _cast(x: Any, like: Any) -> Any:
     dtype = _value(like).dtype
     return x if _value(x).dtype == dtype else _astype(x, dtype)
@@ -119,7 +124,7 @@ _CONSTANT = (
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
     **{name: _of_values(_constants[name]) for name in _CONSTANT.split()},
-    conj=anp.conj,
+    conj=_conj,
     real=anp.real,
     where=_where,
     swapaxes=anp.swapaxes,
@@ -165,8 +170,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         *x, how = args
 
         def pullback(g: Any) -> tuple[Any, ...]:
-            gx = rule.vjp(_xp, x, tracked(out), tuple(map(anp.conj, tracked(g))), how)
-            return tuple(of_kind(x[i], anp.conj(gx[i])) for i in argnums)
+            gx = rule.vjp(_xp, x, tracked(out), tuple(map(_conj, tracked(g))), how)
+            return tuple(of_kind(x[i], _conj(gx[i])) for i in argnums)
 
         return pullback
 

@@ -74,7 +74,7 @@ def _array(a: Any) -> Any:
 
 def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespace:
     xp = SimpleNamespace(
-        conj=linear(np.conj),
+        conj=linear(lambda x: np.conj(x) if np.iscomplexobj(x) else x),
         real=linear(np.real),
         swapaxes=linear(np.swapaxes),
         sum=linear(np.sum),

@@ -108,6 +108,8 @@ def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
     if not how.function.edges:
         return L * X
     infinite = (xp.isfinite(L) == False) & xp.isfinite(w[..., :1])[..., None]  # noqa: E712 - an array
+    if how.degenerate != "nan" and xp.any(infinite) is False:
+        return L * X
     each = xp.abs(X)
     size = largest_entry(xp, X) if size is None else size
     allowed = rounding(xp, w, 1.0, how)[..., None] * size
@@ -126,6 +128,14 @@ def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
 
     X = refuse(xp, bad, X, how, error)
     return xp.where(infinite, 0.0, L) * xp.where(infinite, 0.0 * X, X)  # NaN where it was refused
+
+
+def masked(xp: Any, X: Any, w: Any, how: Any) -> Any:
+    """X, NaN for the matrices whose spectrum was refused."""
+    refused = xp.isfinite(w[..., :1]) == False  # noqa: E712 - an array
+    if how.degenerate != "nan" and xp.any(refused) is False:
+        return X
+    return xp.where(refused[..., None], float("nan"), X)
 
 
 def largest_entry(xp: Any, X: Any) -> Any:

@@ -22,7 +22,7 @@ from ..errors import DerivativeError
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import solve
-from .domain import admit, finite_values, largest_entry, times
+from .domain import admit, finite_values, largest_entry, masked, times
 
 ORDERS = 4  # members of the family: derivatives up to the third
 
@@ -65,8 +65,7 @@ def _primal(m: int) -> Callable[..., Any]:
         if m == 0:
             return ((V * xp.cast(values(xp, w, args, how), V)[..., None, :]) @ adjoint(xp, V),)
         E = [adjoint(xp, V) @ e @ V for e in E]
-        T = contract(xp, w, args, E, how)
-        T = xp.where(xp.isfinite(w[..., :1])[..., None], T, float("nan"))  # a matrix that was refused
+        T = masked(xp, contract(xp, w, args, E, how), w, how)
         return (V @ T @ adjoint(xp, V),)
 
     return primal
