@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare check grid clean
+.PHONY: help demo demo-numpy test test-bare check grid fuzz clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
+	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -42,6 +43,9 @@ check: $(VENV)/test
 grid: $(VENV)/test
 	EIGENGRAD_OPTIMIZE=1 $(BIN)/python tests/grid.py > docs/grid.md.new
 	mv docs/grid.md.new docs/grid.md
+
+fuzz: $(VENV)/test
+	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
 
 docs/crossing.png: docs/draw_crossing.py $(VENV)/test
 	$(BIN)/python docs/draw_crossing.py

@@ -41,7 +41,14 @@ class NumPy:
 
         self.eg = adapter
         self.m = SimpleNamespace(
-            sum=np.sum, real=np.real, conj=np.conj, array=np.asarray, cast=lambda x: x, sqrt=np.sqrt, log=np.log
+            sum=np.sum,
+            real=np.real,
+            conj=np.conj,
+            array=np.asarray,
+            cast=lambda x: x,
+            sqrt=np.sqrt,
+            log=np.log,
+            exp=np.exp,
         )
 
     def array(self, a):
@@ -93,6 +100,7 @@ class Torch:
             cast=lambda x: x.to(torch.complex128),
             sqrt=torch.sqrt,
             log=torch.log,
+            exp=torch.exp,
         )
 
     def array(self, a):
@@ -144,6 +152,7 @@ class TensorFlow:
             cast=lambda x: tf.cast(x, tf.complex128),
             sqrt=tf.sqrt,
             log=tf.math.log,
+            exp=tf.exp,
         )
 
     def array(self, a):
@@ -210,6 +219,7 @@ class JAX:
             cast=lambda x: x.astype(complex),
             sqrt=jnp.sqrt,
             log=jnp.log,
+            exp=jnp.exp,
         )
 
     def array(self, a):
@@ -258,6 +268,7 @@ class Autograd:
             cast=lambda x: x + 0j,
             sqrt=anp.sqrt,
             log=anp.log,
+            exp=anp.exp,
         )
 
     def array(self, a):

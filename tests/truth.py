@@ -15,7 +15,7 @@ DIGITS = 60
 def exact(x):
     """An array of doubles as mpmath numbers, every bit kept."""
     x = np.asarray(x)
-    make = (lambda v: mp.mpc(v.real, v.imag)) if np.iscomplexobj(x) else (lambda v: mp.mpf(float(v)))
+    make = (lambda v: mp.mpc(float(v.real), float(v.imag))) if np.iscomplexobj(x) else (lambda v: mp.mpf(float(v)))
     return np.array([make(v) for v in x.ravel()], dtype=object).reshape(x.shape)
 
 

@@ -59,7 +59,15 @@ class NotFiniteError(EigengradError):
 
 
 class ConvergenceError(EigengradError):
-    """The eigensolver found no decomposition."""
+    """The eigensolver found no decomposition: it says so, or an eigenvalue of a finite matrix is not finite."""
+
+
+def unconverged(said: object) -> ConvergenceError:
+    """Of a solver that says so."""
+    return ConvergenceError(
+        f"The eigensolver found no decomposition: {said}. Divide the matrix by its largest entry and try "
+        "again; where that does not help, add to it what is rounding."
+    )
 
 
 class DerivativeError(EigengradError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
-from .errors import ConvergenceError, DtypeError, FrameworkError, OptionError, ShapeError
+from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
@@ -29,21 +29,20 @@ def _cast(x: Any, like: Any) -> Any:
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
-    try:
-        return tuple(np.linalg.eigh(H))  # type: ignore[return-value]
-    except np.linalg.LinAlgError as error:
-        raise _no_convergence(error) from error
+    return _solved(np.linalg.eigh, H)  # type: ignore[no-any-return]
 
 
 def _eigenvalues(H: Any) -> Any:
+    return _solved(np.linalg.eigvalsh, H)
+
+
+def _solved(solver: Any, H: Any) -> Any:
+    """What LAPACK found; what overflows is judged by the rules, without a warning of NumPy's."""
     try:
-        return np.linalg.eigvalsh(H)
+        with np.errstate(over="ignore"):
+            return solver(H)
     except np.linalg.LinAlgError as error:
-        raise _no_convergence(error) from error
-
-
-def _no_convergence(error: Exception) -> ConvergenceError:
-    return ConvergenceError(f"LAPACK found no decomposition: {error}. Look for overflow; scale it.")
+        raise unconverged(error) from error
 
 
 _KINDS = ("float16", "float32", "float64", "complex64", "complex128")

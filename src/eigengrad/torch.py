@@ -12,7 +12,7 @@ from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
 from . import public
-from .errors import ClosureError, ConvergenceError, DtypeError, FrameworkError
+from .errors import ClosureError, DtypeError, FrameworkError, unconverged
 from .namespace import total
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
@@ -69,14 +69,14 @@ def _eigensolver(H: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     try:
         return tuple(torch.linalg.eigh(H))
     except torch.linalg.LinAlgError as error:
-        raise ConvergenceError(f"The solver found no decomposition: {error}") from error
+        raise unconverged(error) from error
 
 
 def _eigenvalues(H: torch.Tensor) -> torch.Tensor:
     try:
         return torch.linalg.eigvalsh(H)
     except torch.linalg.LinAlgError as error:
-        raise ConvergenceError(f"The solver found no decomposition: {error}") from error
+        raise unconverged(error) from error
 
 
 def _tracked(a: torch.Tensor) -> bool:

@@ -52,7 +52,8 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
         that the loss sees a cluster of equal eigenvalues only through its projector and symmetric functions, which
         lets forward mode go through the cluster. "split" hands out eigenvalues at least sqrt(eps) max|w| apart, for
         code that says V f(w) V^H: values and gradients of every smooth loss are right to about sqrt(eps), 2e-8 in
-        double precision, and second derivatives are refused; `funm` is right to the last digits.
+        double precision, and second derivatives are refused; the zero matrix has no scale to split by, and is as with
+        "raise". `funm` is right to the last digits.
 
     Returns
     -------

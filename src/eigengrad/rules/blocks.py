@@ -27,7 +27,7 @@ from typing import Any
 from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
 from ..reading import adjoint, hermitian
 from . import Rule
-from .domain import refuse_cuts
+from .domain import refuse_cuts, solved
 from .refusal import clustered, refuse_basis, refuse_second, refuse_weights
 
 
@@ -112,23 +112,26 @@ def _merged(xp: Any, w: Any, how: Any) -> Any:
     return w if how.degenerate == "subgradient" or how.cuts is not None else merge(xp, w)
 
 
-def solve(xp: Any, A: Any) -> tuple[Any, Any]:
+def solve(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """What the eigensolver says; NaN for a matrix that is not finite."""
     broken = _broken(xp, A)
-    w, V = xp.eigensolver(xp.where(broken[..., None], 0.0, A))
-    return xp.where(broken, float("nan"), w), xp.where(broken[..., None], float("nan"), V)
+    finite = xp.where(broken[..., None], 0.0, A)
+    w, V = xp.eigensolver(finite)
+    w = xp.where(broken, float("nan"), solved(xp, w, finite, how))
+    return w, xp.where(xp.isfinite(w)[..., None, :], V, float("nan"))
 
 
 def values(xp: Any, A: Any, how: Any) -> Any:
     """The eigenvalues alone, for arrays that no derivative is asked of."""
     broken = _broken(xp, A)
-    w = xp.eigenvalues(xp.where(broken[..., None], 0.0, A))
+    finite = xp.where(broken[..., None], 0.0, A)
+    w = solved(xp, xp.eigenvalues(finite), finite, how)
     return _merged(xp, xp.where(broken, float("nan"), w), how)
 
 
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
-    w, V = solve(xp, A)
+    w, V = solve(xp, A, how)
     w, V = _merged(xp, w, how), generic_phases(xp, w, V)
     if how.cuts is not None:
         return refuse_cuts(xp, w, how.cuts, how), V

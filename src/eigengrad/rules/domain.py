@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..clusters import beside, rounding, tolerance
-from ..errors import DegenerateError, DomainError
+from ..errors import ConvergenceError, DegenerateError, DomainError
 from .refusal import refuse
 
 _VALUE = (
@@ -31,6 +31,25 @@ _CUT = (
     "The cut at {cut}{of} falls between eigenvalues {below:.6g} and {above:.6g}, which are equal to within "
     "{tolerance:.2g}: the space on either side is not determined. Cut at an open gap."
 )
+_UNSOLVED = (
+    "The eigensolver found no decomposition{of}, whose entries go up to {largest:.3g}: eigenvalue {position} came back "
+    "as {value}. It overflowed, or did not converge. Divide the matrix by its largest entry, and multiply after."
+)
+
+
+def solved(xp: Any, w: Any, A: Any, how: Any) -> Any:
+    """The spectrum that a solver returned for a finite A, refused where it is not finite."""
+    bad = xp.isfinite(w) == False  # noqa: E712 - an array
+
+    def error() -> ConvergenceError:
+        where = _first(xp.numpy(bad))
+        *index, i = where
+        largest = float(np.max(np.abs(xp.numpy(A)[tuple(index)])))
+        value = float(xp.numpy(w)[where])
+        text = _UNSOLVED.format(of=_of(index), largest=largest, position=i, value=value)
+        return ConvergenceError(text, index=tuple(index), position=i, eigenvalue=value)
+
+    return refuse(xp, _any(xp, bad)[..., None] | bad, w, how, error)
 
 
 def admit(xp: Any, w: Any, how: Any) -> Any:

@@ -31,7 +31,7 @@ ORDERS = 4  # members of the family: derivatives up to the third
 
 
 def _eigenbasis(xp: Any, x: Any, how: Any) -> Any:
-    w, V = solve(xp, x[0])
+    w, V = solve(xp, x[0], how)
     return admit(xp, w, how), V
 
 

@@ -23,7 +23,7 @@ _NONE = "directional_derivative has no derivative of its own. Differentiate eigv
 
 def _slopes(xp: Any, x: Any, how: Any) -> Any:
     A, dA = x
-    w, V = solve(xp, A)
+    w, V = solve(xp, A, how)
     w = merge(xp, w)
     same = same_cluster(xp, w)
     M = inside(xp, hermitian(xp, adjoint(xp, V) @ dA @ V), same)

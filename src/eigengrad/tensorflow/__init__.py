@@ -20,7 +20,7 @@ from tensorflow.python.eager import record  # what tf.custom_gradient itself is 
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
 from .. import public
-from ..errors import ConvergenceError, DtypeError, FrameworkError
+from ..errors import DtypeError, FrameworkError, unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
@@ -81,7 +81,7 @@ def _eigensolver(H: Any) -> tuple[Any, Any]:
     try:
         w, V = tf.linalg.eigh(H)
     except tf.errors.InvalidArgumentError as error:
-        raise ConvergenceError(f"The solver found no decomposition: {error.message}") from error
+        raise unconverged(error.message) from error
     return tf.math.real(w), V
 
 
