@@ -81,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"eigengrad: The report cannot be written: {error.strerror or error}.", file=sys.stderr)
+        print(
+            f"eigengrad: The report cannot be written: {error.strerror or error}.", file=sys.stderr
+        )
         return 2
 
 
@@ -91,7 +93,7 @@ def _compare(options: argparse.Namespace) -> int:
     names = _names(options.frameworks)
     if options.plot is not None:
         if not options.plot.lower().endswith(".png"):
-            raise InputError(f"--plot writes a .png file; {options.plot} has another ending.")
+            raise InputError(f"--plot writes a .png file; {options.plot} has another ending. Name one with .png.")
         picture.available()
     for target in (options.json, options.plot):
         _writable(target)
@@ -140,9 +142,9 @@ def _writable(target: str | None) -> None:
     if path.is_dir():
         raise InputError(f"{target} is a folder; name a file to write.")
     if not path.parent.is_dir():
-        raise InputError(f"{target} cannot be written: there is no folder {path.parent}.")
+        raise InputError(f"{target} cannot be written: there is no folder {path.parent}. Make it, or name another.")
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise InputError(f"{target} cannot be written: permission denied.")
+        raise InputError(f"{target} cannot be written: permission denied. Name another file.")
 
 
 def _write(target: str, content: bytes) -> None:
@@ -163,7 +165,7 @@ def _write(target: str, content: bytes) -> None:
         beside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
         beside.replace(path)
     except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"{target} cannot be written: {error.strerror or error}. Name another file.") from None
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)

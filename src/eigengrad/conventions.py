@@ -35,9 +35,11 @@ def _parts(name: Any) -> tuple[bool, str]:
 def _check_shape(name: str, g: Any) -> None:
     packed, ndim = READINGS[name].packed, len(g.shape)
     if not packed and (ndim < 2 or g.shape[-1] != g.shape[-2]):
-        raise ShapeError(f"A {name} gradient is a square matrix; this array has shape {tuple(g.shape)}.", shape=g.shape)
+        raise ShapeError(
+            f"A {name} gradient must be a square matrix; this array has shape {tuple(g.shape)}.", shape=g.shape
+        )
     if packed and ndim < 1:
-        raise ShapeError(f"A {name} gradient is a vector of n(n+1)/2 entries; this is a scalar.", shape=g.shape)
+        raise ShapeError(f"A {name} gradient must be a vector of n(n+1)/2 entries; this is a scalar.", shape=g.shape)
 
 
 def _size(g: np.ndarray) -> float:
@@ -144,7 +146,8 @@ def detect(xp: Any, g: Any, /, truth: Any = None) -> Detection:
         values, back = xp.numpy(g), xp.numpy(xp.conj(back) if conjugated else back)
         if values.shape != back.shape:
             raise ShapeError(
-                f"The gradient has shape {values.shape}, the true one belongs to {back.shape}.", shape=values.shape
+                f"The gradient has shape {values.shape}, the true one belongs to {back.shape}; they must agree.",
+                shape=values.shape,
             )
         size = _size(xp.numpy(G)) or 1.0
         found.append((name, _size(values - back) / size))

@@ -58,7 +58,7 @@ def adapter_for(*arrays: Any) -> Any:
     if name is None:
         raise FrameworkError(
             f"A {type(array).__module__}.{type(array).__qualname__} is no array of a framework that eigengrad knows: "
-            f"{', '.join(f.title for f in FRAMEWORKS.values())}."
+            f"{', '.join(f.title for f in FRAMEWORKS.values())}. Convert it to one of theirs."
         )
     if isinstance(array, list | tuple):
         inner = {framework_of(type(x)) for x in array} - {"numpy", None}

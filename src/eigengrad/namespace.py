@@ -61,7 +61,7 @@ def _array(a: Any) -> Any:
     try:
         x = np.asarray(a)
     except ValueError as error:
-        raise ShapeError(f"The rows of this list do not make an array: {error}.") from error
+        raise ShapeError(f"The rows of this list do not make an array: {error}. They must have one length.") from error
     if x.dtype.kind in "iu":
         return x.astype(np.float64)
     if x.dtype.name not in _KINDS:
@@ -113,6 +113,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         eigenvalues=_eigenvalues,
         tracked=lambda a: isinstance(a, Dual),
         examine=_examine,
+        device=lambda x: None,
         parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
     )
     for rule in RULES:

@@ -118,9 +118,14 @@ def _like(what: str, g: Any, out: Any) -> Any:
         return np.zeros_like(out)
     g = np.asarray(g)
     if g.shape != out.shape:
-        raise ShapeError(f"The {what} has shape {g.shape}, the array it belongs to {out.shape}.", shape=g.shape)
+        raise ShapeError(
+            f"The {what} has shape {g.shape}, the array it belongs to {out.shape}; they must agree.", shape=g.shape
+        )
     if g.dtype.kind not in "iufc" or (g.dtype.kind == "c" and out.dtype.kind != "c"):
-        raise DtypeError(f"The {what} has dtype {g.dtype}, the array it belongs to {out.dtype}.", dtype=g.dtype)
+        raise DtypeError(
+            f"The {what} has dtype {g.dtype}, the array it belongs to {out.dtype}; it must fit into that.",
+            dtype=g.dtype,
+        )
     return g.astype(out.dtype, copy=False)
 
 
@@ -275,7 +280,7 @@ def _tuple(cotangent: Any, result: Any) -> tuple[Any, ...]:
     if cotangent is None:
         return (None,) * len(result)
     if not isinstance(cotangent, tuple | list) or len(cotangent) != len(result):
-        raise ShapeError(f"The result has {len(result)} arrays, so the cotangent is a tuple of {len(result)}.")
+        raise ShapeError(f"The result has {len(result)} arrays, so the cotangent must be a tuple of {len(result)}.")
     return tuple(cotangent)
 
 

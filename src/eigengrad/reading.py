@@ -72,7 +72,10 @@ def order(length: int) -> int:
     """The n of n(n+1)/2 packed entries."""
     n = (math.isqrt(8 * length + 1) - 1) // 2
     if n * (n + 1) // 2 != length:
-        raise ShapeError(f"{length} entries are not n(n+1)/2 for any n, so they pack no matrix.", length=length)
+        raise ShapeError(
+            f"{length} entries are not n(n+1)/2 for any n, so they pack no matrix; there must be 1, 3, 6, 10, ….",
+            length=length,
+        )
     return n
 
 

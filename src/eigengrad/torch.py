@@ -146,6 +146,12 @@ def _followed(x: torch.Tensor) -> bool:
     return True
 
 
+def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
+    """Numbers go to the device of the matrix, tensors of numbers have theirs."""
+    device = None if isinstance(v, torch.Tensor) and v.ndim else like.device
+    return torch.as_tensor(v, dtype=like.real.dtype, device=device)
+
+
 _xp = SimpleNamespace(
     abs=torch.abs,
     conj=torch.conj,
@@ -187,8 +193,9 @@ _xp = SimpleNamespace(
     eigenvalues=_eigenvalues,
     tracked=_tracked,
     examine=_examine,
+    device=lambda x: x.device,
     narrow=lambda x, like: x.to(like.dtype),
-    parameter=lambda v, like: torch.as_tensor(v, dtype=like.real.dtype, device=like.device),
+    parameter=_parameter,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in _HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)

@@ -22,13 +22,15 @@ def load(name: str, key: str | None = None) -> NDArray[Any]:
     """The square matrix in a file, as float64 or complex128; `-` is standard input."""
     data, suffix = _bytes(name)
     if suffix != ".npz" and key is not None:
-        raise InputError(f"--key names an array in an .npz file; {_label(name)} is none.")
+        raise InputError(f"--key names an array in an .npz file; {_label(name)} is none, and takes no key.")
     try:
         x = _parse(data, suffix, key)
     except InputError as error:
         raise InputError(f"{_label(name)} {error}") from None
     except MemoryError:
-        raise InputError(f"{_label(name)} says that it holds more than there is memory for.") from None
+        raise InputError(
+            f"{_label(name)} says that it holds more than there is memory for; look whether it is damaged."
+        ) from None
     except (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, SyntaxError, UnicodeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{_label(name)} holds no matrix that can be read as {suffix}: {reason}.") from error
@@ -39,19 +41,21 @@ def check(x: Any, label: str) -> NDArray[Any]:
     """A square, finite matrix of numbers, in double precision."""
     x = np.asarray(x)
     if x.dtype.kind not in "iufc":
-        raise InputError(f"{label} holds entries of type {x.dtype}, not numbers.")
+        raise InputError(f"{label} holds entries of type {x.dtype}, not numbers; they must be real or complex.")
     if x.ndim != 2:
-        raise InputError(f"{label} holds an array of shape {x.shape}, not a matrix.")
+        raise InputError(f"{label} holds an array of shape {x.shape}, not a matrix; it must have two dimensions.")
     if x.shape[0] != x.shape[1]:
         raise InputError(f"{label} holds a matrix of {x.shape[0]} rows and {x.shape[1]} columns; it must be square.")
     if x.shape[0] == 0:
-        raise InputError(f"{label} holds an empty matrix; it has no eigenvalue.")
+        raise InputError(f"{label} holds an empty matrix; it must have an eigenvalue.")
     if x.shape[0] > LARGEST:
-        raise InputError(f"{label} holds a matrix of order {x.shape[0]}; the largest that is compared is {LARGEST}.")
+        raise InputError(f"{label} holds a matrix of order {x.shape[0]}; it must be at most {LARGEST}.")
     x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
     if not np.all(np.isfinite(x)):
         i, j = np.argwhere(~np.isfinite(x))[0]
-        raise InputError(f"{label} holds {x[i, j]} in row {i}, column {j} (counted from 0); no eigenvalue is defined.")
+        raise InputError(
+            f"{label} holds {x[i, j]} in row {i}, column {j} (counted from 0); no eigenvalue is defined. Remove it."
+        )
     return x
 
 
@@ -72,11 +76,11 @@ def _bytes(name: str) -> tuple[bytes, str]:
             with path.open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
         except OSError as error:
-            raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
+            raise InputError(f"{name} cannot be read: {error.strerror or error}. Name a file that can.") from None
     if len(data) > LARGEST_FILE:
-        raise InputError(f"{_label(name)} is larger than {LARGEST_FILE // 1024**2} MiB, the largest that is read.")
+        raise InputError(f"{_label(name)} is too large; it must be at most {LARGEST_FILE // 1024**2} MiB.")
     if not data.strip():
-        raise InputError(f"{_label(name)} is empty.")
+        raise InputError(f"{_label(name)} is empty; it must hold a matrix.")
     return data, suffix
 
 
@@ -108,16 +112,16 @@ def _npz(data: bytes, key: str | None = None) -> Any:
         raise ValueError(str(error)) from error
     names = list(getattr(archive, "files", []))
     if not names:
-        raise InputError("holds no arrays.")
+        raise InputError("holds no arrays; it must hold a matrix.")
     if key is None and len(names) > 1:
         raise InputError(f"holds several arrays ({', '.join(names)}); choose one with --key.")
     if key is not None and key not in names:
-        raise InputError(f"holds no array {key!r}; it holds {', '.join(names)}.")
+        raise InputError(f"holds no array {key!r}; choose one of {', '.join(names)}.")
     # Unpacked, an archive can be far larger than its file.
     chosen = names[0] if key is None else key
     size = archive.zip.getinfo(chosen + ".npy").file_size
     if size > LARGEST_FILE:
-        raise InputError(f"unpacks to {size} bytes; the most that is read is {LARGEST_FILE}.")
+        raise InputError(f"unpacks to {size} bytes; there must be at most {LARGEST_FILE}.")
     return archive[chosen]
 
 
@@ -145,7 +149,7 @@ def _mtx(data: bytes) -> Any:
 
     rows, columns, *_ = scipy.io.mminfo(io.BytesIO(data))
     if rows > LARGEST or columns > LARGEST:  # before a sparse one is made dense
-        raise InputError(f"holds a matrix of {rows} rows and {columns} columns; the largest compared is {LARGEST}.")
+        raise InputError(f"holds a matrix of {rows} rows and {columns} columns; there must be at most {LARGEST}.")
     x = scipy.io.mmread(io.BytesIO(data))
     return x.toarray() if scipy.sparse.issparse(x) else x
 

@@ -128,7 +128,9 @@ class Fermi(Function):
         if len(x) == 3:
             return f * empty[2] * (empty[1] * step[0] * step[1] - _scaled_exp(xp, x))
         if len(x) > 4:
-            raise DerivativeError("Fermi has divided differences up to the third order; this asks for the fourth.")
+            raise DerivativeError(
+                "Fermi has divided differences up to the third order; this asks for the fourth. Take fewer derivatives."
+            )
         # 1/(1 + e^x) is 1/g: a sum over chains from the lowest to the highest point, of alternating sign.
         chains = empty[1] * step[0] * _scaled_exp(xp, x[1:]) + empty[2] * _scaled_exp(xp, x[:3]) * step[2]
         return f * empty[3] * (chains - _scaled_exp(xp, x) - empty[1] * empty[2] * step[0] * step[1] * step[2])

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DtypeError, OptionError, ShapeError
 from ..functions import Elementwise, Function, Own
 from ..reading import UPLO
-from .binding import How, door, option
+from .binding import How, door, option, together
 
 DegenerateFunction = Literal["raise", "nan"]
 
@@ -53,17 +53,18 @@ def tried(xp: Any, name: str, f: Any, x: Any, shape: tuple[int, ...], like: Any)
 
 def parameter(xp: Any, name: str, v: Any, a: Any, like: Any) -> Any:
     """An argument, one real number for each matrix."""
+    if "complex" in str(getattr(v, "dtype", type(v))):
+        raise DtypeError(f"{name} is complex; the arguments of a function of a matrix must be real.", dtype=type(v))
     try:
         found = xp.parameter(v, like)
     except (TypeError, ValueError) as error:
         raise OptionError(f"{name} is {v!r}; it can be a number, or an array of them: {error}", value=v) from error
-    if "complex" in str(getattr(v, "dtype", type(v))):
-        raise DtypeError(f"{name} is complex; the arguments of a function of a matrix are real.", dtype=type(v))
+    together(xp, a, found)
     shape, batch = tuple(found.shape), tuple(a.shape[:-2])
     pairs = zip(reversed(shape), reversed(batch), strict=False)
     if len(shape) > len(batch) or any(s != b and s != 1 and None not in (s, b) for s, b in pairs):
         raise ShapeError(
-            f"{name} has shape {shape}; there is one for each matrix, of shape () or {batch}.", shape=shape
+            f"{name} has shape {shape}; there must be one for each matrix: shape () or {batch}.", shape=shape
         )
     return found
 
@@ -80,7 +81,8 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
         H, args = function.prepare(xp, H, *args), []
         if degenerate != "nan" and xp.any(xp.isfinite(H) == False):  # noqa: E712 - an array
             raise OptionError(
-                f"{', '.join(names)}: these values make the matrix infinite, or not a number.", value=names
+                f"{', '.join(names)}: with these values the matrix is not finite; they must be, and a scale not 0.",
+                value=names,
             )
     how = how.but(function=function, arguments=len(args))
     if a.shape[-1] == 0:

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import numpy as np
 
-from ..errors import NotFiniteError, OptionError, ShapeError
+from ..errors import FrameworkError, NotFiniteError, OptionError, ShapeError
 from ..frameworks import adapter_for
 from ..reading import UPLO, by_uplo
 
@@ -78,9 +78,16 @@ def _dressed(function: Callable[P, R], body: Any, module: str) -> Callable[P, R]
 def square(a: Any) -> None:
     shape = tuple(a.shape)
     if len(shape) < 2:
-        raise ShapeError(f"A matrix has two dimensions or more; this array has shape {shape}.", shape=shape)
+        raise ShapeError(f"A matrix must have two dimensions or more; this array has shape {shape}.", shape=shape)
     if None not in shape[-2:] and shape[-1] != shape[-2]:
         raise ShapeError(f"The last two dimensions are {shape[-2]} and {shape[-1]}; they must be equal.", shape=shape)
+
+
+def together(xp: Any, *arrays: Any) -> None:
+    """Refuses arrays that lie apart, where the framework does not move them."""
+    devices = list(dict.fromkeys(str(xp.device(a)) for a in arrays))
+    if len(devices) > 1:
+        raise FrameworkError(f"These arrays lie on {' and '.join(devices)}. Move them to one device.")
 
 
 def option(name: str, value: Any, kind: Any) -> Any:

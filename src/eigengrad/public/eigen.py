@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from ..errors import OptionError, ShapeError
 from ..reading import UPLO
 from ..rules.blocks import decompose, values
-from .binding import door, hand_out, option
+from .binding import door, hand_out, option, together
 
 Degenerate = Literal["raise", "nan", "projector", "split"]
 DegenerateValues = Literal["subgradient", "raise", "nan"]
@@ -181,10 +181,11 @@ def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> An
     array([-1.,  1.])
     """
     a, H, how = door(xp, a, UPLO, "raise")
+    together(xp, a, xp.array(da))
     da, dH, _ = door(xp, da, UPLO, "raise")
     if tuple(a.shape) != tuple(da.shape):
         shape = tuple(da.shape)
-        raise ShapeError(f"The direction has shape {shape}, the matrix {tuple(a.shape)}.", shape=shape)
+        raise ShapeError(f"The direction has shape {shape}, the matrix {tuple(a.shape)}; they must agree.", shape=shape)
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
     return hand_out(xp, xp.slopes(H, xp.cast(dH, H), how)[0], xp.real(a), how)

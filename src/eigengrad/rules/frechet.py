@@ -110,7 +110,7 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
 def _member(xp: Any, w: Any, V: Any, A: Any, args: Any, E: Any, how: Any) -> Any:
     if len(E) == ORDERS:
         raise DerivativeError(
-            f"Derivatives of a function of a matrix end with order {ORDERS - 1}; this is the next one."
+            f"Derivatives of a function of a matrix end with order {ORDERS - 1}; this is the next one. Take fewer."
         )
     return getattr(xp, f"frechet{len(E)}")(w, V, A, args, *E, how)[0]
 
