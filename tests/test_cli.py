@@ -263,7 +263,10 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path, monkeypatch, capsy
     target.write_text("old")
     monkeypatch.setattr(cli.Path, "chmod", full)
     assert cli.main(["compare", "--frameworks", "numpy", "--json", str(target)]) == 2
-    assert capsys.readouterr().err == f"eigengrad: {target} cannot be written: No space left on device. Name another file.\n"
+    assert (
+        capsys.readouterr().err
+        == f"eigengrad: {target} cannot be written: No space left on device. Name another file.\n"
+    )
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
 

@@ -81,9 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(
-            f"eigengrad: The report cannot be written: {error.strerror or error}.", file=sys.stderr
-        )
+        print(f"eigengrad: The report cannot be written: {error.strerror or error}.", file=sys.stderr)
         return 2
 
 
