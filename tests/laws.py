@@ -709,6 +709,15 @@ def law_domains(case):
         refuses(DegenerateError, eg.block_diagonalize, case.H, (start + 1,))
 
 
+def law_one_sided(case):
+    """Eigenvalues leave a crossing along their one-sided derivatives: differences of two step sizes, both ways."""
+    scale = 1e-6 * case.gap / np.max(np.abs(case.E))
+    for E in (case.E, -case.E, np.diag(np.arange(case.n) + 1.0)):
+        s = eg.directional_derivative(case.H, E)
+        one, two = ((np.linalg.eigvalsh(case.H + t * E) - np.sort(case.spectrum)) / t for t in (scale, 2 * scale))
+        close(s, 2 * one - two, "one-sided", 1e5, size=case.size)  # rounding over the step
+
+
 LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
 
 SPECTRA = (

@@ -467,6 +467,15 @@ MUTANTS = (
     ),
     Mutant("spectral, half a node", "rules/spectral.py", "0.5 * weight", "0.25 * weight", ("symmetric_functions",)),
     Mutant(
+        "slopes of single eigenvalues alone",
+        "rules/slopes.py",
+        "xp.where(members > 1.0, s, xp.real(xp.diagonal(M)))",
+        "xp.real(xp.diagonal(M))",
+        ("one_sided",),
+    ),
+    Mutant("slopes mixing clusters", "rules/slopes.py", "@ dA @ V), same)", "@ dA @ V), same | ~same)", ("one_sided",)),
+    Mutant("slopes out of order", "rules/slopes.py", "apart = 2.0 * first", "apart = -2.0 * first", ("one_sided",)),
+    Mutant(
         "split in name alone",
         "rules/blocks.py",
         'if how.degenerate == "split" else w, V',
