@@ -89,8 +89,14 @@ svec = dispatch(public.svec, __name__)
 unsvec = dispatch(public.unsvec, __name__)
 
 
+#: Tools that are imported when they are first named, and the module that each comes from.
+_TOOLS = {"explain": "auditing.explain", "audit": "auditing.audit"}
+
+
 def __getattr__(name: str) -> Any:
-    """`eigengrad.torch` and its like, imported when they are first named."""
-    if name in frameworks.FRAMEWORKS:
+    """`eigengrad.torch` and its like, `explain`, `audit` and `testing`."""
+    if name in frameworks.FRAMEWORKS or name == "testing":
         return import_module(f"{__name__}.{name}")
+    if name in _TOOLS:
+        return getattr(import_module(f"{__name__}.{_TOOLS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,8 @@ CORNER = 4
 
 def number(x: complex) -> str:
     """Three decimals, as NumPy prints them: trailing zeros are blanks."""
+    if not np.isfinite(x):
+        return "NaN." if np.isnan(x) else "inf."
     text = np.format_float_positional(x.real, precision=3, trim=".", unique=True)
     text = text.removesuffix(".") + "." if "." not in text else text
     if isinstance(x, complex | np.complexfloating):
@@ -36,7 +38,7 @@ def number(x: complex) -> str:
 def matrix_lines(x: NDArray[Any]) -> list[str]:
     """The rows of a matrix to three decimals, each column as wide as it needs; the corners of a large one."""
     n = x.shape[0]
-    scale = float(np.max(np.abs(x), initial=0.0))
+    scale = float(np.max(np.abs(x), initial=0.0, where=np.isfinite(x)))
     shown = list(range(n)) if n <= 2 * CORNER + 1 else [*range(CORNER), -1, *range(n - CORNER, n)]
     units = x if 1e-2 <= scale < 1e4 or scale == 0 else x / 10.0 ** np.floor(np.log10(scale))
     cells = [["…" if -1 in (i, j) else number(np.round(units[i, j], 3) + 0.0) for j in shown] for i in shown]
