@@ -103,3 +103,4 @@ class Exact:
     cast = staticmethod(lambda x: x)
     sqrt = staticmethod(lambda x: np.vectorize(mp.sqrt, otypes=[object])(x))
     log = staticmethod(lambda x: np.vectorize(mp.log, otypes=[object])(x))
+    exp = staticmethod(lambda x: np.vectorize(mp.exp, otypes=[object])(x))

@@ -74,7 +74,7 @@ class Spectrum:
 class Pair:
     """Two arrays, and what can be measured of their difference."""
 
-    def __init__(self, g1: NDArray[Any], g2: NDArray[Any], a: NDArray[Any] | None) -> None:
+    def __init__(self, g1: NDArray[Any], g2: NDArray[Any], a: NDArray[Any] | None, known: float = 0.0) -> None:
         n, *others = {_order(g) for g in (g1, g2)} | ({len(a)} if a is not None else set())
         if others:
             raise ShapeError("The arrays belong to matrices of different orders; they must agree.", shape=g2.shape)
@@ -84,10 +84,12 @@ class Pair:
         self.finite = bool(np.all(np.isfinite(g1)) and np.all(np.isfinite(g2)))
         self.size = max(_top(g[np.isfinite(g)]) for g in (g1, g2)) or 1.0
         self.unit = 2.0 ** -float(np.round(np.log2(self.size)))  # so that no square overflows
-        self.g1, self.g2, self.size = (x * _real(x)(self.unit) for x in (g1, g2, np.float64(self.size)))
+        self.g1, self.g2 = (g * _real(g)(self.unit) for g in (g1, g2))
+        self.size = float(self.size * self.unit)
         eps = min(float(_xp.eps(g)) for g in (g1, g2))
         condition = 1.0 if self.spectrum is None else min(self.spectrum.condition, eps**-0.25)
-        self.rounding = ROUNDING * float(np.sqrt(n)) * eps * condition
+        #: What is rounding; or what one array is known to, if that is measured.
+        self.rounding = max(ROUNDING * float(np.sqrt(n)) * eps * condition, known)
         #: What a solver or a cast may have left: more where one array has been in single precision.
         self.single = any(_single(g) for g in (g1, g2))
         self.little = agreement(_xp, np.zeros(1, np.float32)) if self.single else 100.0 * agreement(_xp, np.zeros(1))
