@@ -31,6 +31,7 @@ FLOORS = {
     "namespace": 3,
     **dict.fromkeys(ADAPTERS, 4),
     "auditing": 5,
+    "testing": 6,
     "cli": 6,
     "__main__": 7,
     "__init__": 6,

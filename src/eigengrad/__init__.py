@@ -2,8 +2,8 @@
 
 A module imports only from lower floors:
 
-    6  __init__ (functions that find the framework of their argument) · cli · __main__
-    5  auditing/      which function has this gradient, and is it right? numerical truth, comparison, report
+    6  __init__ (functions that find the framework of their argument) · testing · cli · __main__
+    5  auditing/      which function has this gradient, is it right, and why do two differ? truth, causes, reports
     4  numpy · torch · tensorflow · jax · autograd      one `attach` each: the rules become functions of a framework
     3  public/        the public functions, written once
        namespace      the rules over NumPy

@@ -11,11 +11,15 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__, frameworks
 from .errors import EigengradError, InputError
+
+if TYPE_CHECKING:
+    from .auditing.reporting import Report
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,15 +48,59 @@ def parser() -> argparse.ArgumentParser:
         "--index", type=int, default=0, metavar="I", help="which eigenvalue, ascending from 0; -1 is the last"
     )
     compare.add_argument("--key", metavar="NAME", help="which array of an .npz file")
-    compare.add_argument(
+    _frameworks(compare)
+    _outputs(compare, html=False)
+    explain = commands.add_parser(
+        "explain",
+        help="say why two gradients, or two sets of eigenvectors, differ",
+        description="Find the cause by which two gradients differ: a convention, a choice that no decomposition fixes, "
+        "precision, a bug; and what is left after it.",
+    )
+    explain.add_argument("first", metavar="G1", help="a gradient: .npy .npz .csv .txt .mtx, or - for standard input")
+    explain.add_argument("second", metavar="G2", help="the other one")
+    explain.add_argument("matrix", metavar="A", nargs="?", help="the matrix; with it more causes can be told")
+    explain.add_argument("--key", metavar="NAME", help="which array of .npz files")
+    _outputs(explain)
+    audit = commands.add_parser(
+        "audit",
+        help="hold the gradient that a framework returns for your loss against differences",
+        description="Is the gradient of a function of yours its derivative, and has it one? This runs the code of the "
+        "module, which is looked for in the current folder and where Python looks.",
+    )
+    audit.add_argument("loss", metavar="MODULE:FUNCTION", help="a function of one matrix that returns one number")
+    audit.add_argument("matrix", metavar="A", help="a square matrix: .npy .npz .csv .txt .mtx, or - for standard input")
+    audit.add_argument("--key", metavar="NAME", help="which array of an .npz file")
+    audit.add_argument("--framework", metavar="NAME", help="whose gradient; found by what the module has imported")
+    _outputs(audit)
+    card = commands.add_parser(
+        "scorecard",
+        help="run each framework's own eigh, and eigengrad, through a set of documented traps",
+        description="Each installed framework's own functions, and eigengrad in it, on fixed problems whose truth is "
+        "known in closed form, graded.",
+    )
+    card.add_argument("--show", metavar="TRAP", help="print the program of one trap instead of running all")
+    card.add_argument("--ours", action="store_true", help="with --show: the program that calls eigengrad")
+    _frameworks(card)
+    card.add_argument("--page", metavar="FILE.md", help="write the page of the documentation")
+    _outputs(card, plot=False)
+    return top
+
+
+def _frameworks(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--frameworks",
         metavar="A,B",
         help=f"only these, of: {','.join(frameworks.FRAMEWORKS)} (all that are installed)",
     )
-    compare.add_argument("--json", metavar="FILE", help="write the result as JSON")
-    compare.add_argument("--plot", metavar="FILE.png", help="write a picture")
-    compare.add_argument("--no-color", action="store_true", help="plain text, as everywhere but on a terminal")
-    return top
+
+
+def _outputs(command: argparse.ArgumentParser, html: bool = True, plot: bool = True) -> None:
+    command.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    if html:
+        command.add_argument("--html", metavar="FILE", help="write one page that needs nothing else")
+    if plot:
+        command.add_argument("--plot", metavar="FILE.png", help="write a picture")
+    command.add_argument("--no-color", action="store_true", help="plain text, as everywhere but on a terminal")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         top.print_help()
         return 2
     try:
-        return _compare(options)
+        return _COMMANDS[options.command](options)
     except EigengradError as error:
         print(f"eigengrad: {error}", file=sys.stderr)
         return 2
@@ -89,14 +137,7 @@ def _compare(options: argparse.Namespace) -> int:
     from .auditing import compare, matrices, picture, report, verdict
 
     names = _names(options.frameworks)
-    if options.plot is not None:
-        if not options.plot.lower().endswith(".png"):
-            raise InputError(f"--plot writes a .png file; {options.plot} has another ending. Name one with .png.")
-        picture.available()
-    for target in (options.json, options.plot):
-        _writable(target)
-    if options.json is not None and options.json == options.plot:
-        raise InputError(f"--json and --plot both name {options.json}; give them different files.")
+    _check_targets(options)
     if options.matrix is None:
         if options.key is not None:
             raise InputError("--key names an array in an .npz file; no file was given.")
@@ -106,17 +147,115 @@ def _compare(options: argparse.Namespace) -> int:
         source = "the matrix on standard input" if options.matrix == "-" else options.matrix
     found = compare.compare(matrix, options.index, names, source)
     judged = verdict.judge(found)
-    files = {}
-    if options.json is not None:
-        files[options.json] = report.as_json(found, judged).encode()
-    if options.plot is not None:
-        files[options.plot] = picture.picture(found)
-    for target, content in files.items():
-        _write(target, content)
-    color = not options.no_color and "NO_COLOR" not in os.environ and sys.stdout.isatty()
-    sys.stdout.write(report.text(found, judged, color))
-    sys.stdout.flush()
+    files: dict[str | None, Callable[[], bytes]] = {
+        options.json: lambda: report.as_json(found, judged).encode(),
+        options.plot: lambda: picture.picture(found),
+    }
+    _deliver(files, report.text(found, judged, _color(options)))
     return judged.exit_code
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from .auditing import matrices
+    from .auditing.explain import explain
+
+    _check_targets(options)
+    inputs = [options.first, options.second, options.matrix]
+    if inputs.count("-") > 1:
+        raise InputError("Standard input can be one of the arrays alone; name files for the others.")
+    keys = [options.key if str(name).lower().endswith(".npz") else None for name in inputs]
+    g1, g2 = (matrices.load_gradient(name, key) for name, key in zip(inputs[:2], keys[:2], strict=True))
+    a = None if options.matrix is None else matrices.load(options.matrix, keys[2])
+    return _report(explain(g1, g2, a, names=(options.first, options.second)), options)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from .auditing import loading, matrices
+    from .auditing.audit import audit
+
+    _check_targets(options)
+    matrix = matrices.load(options.matrix, options.key)
+    print(f"eigengrad: This runs the code of {options.loss.partition(':')[0]}.", file=sys.stderr)
+    loss = loading.function(options.loss)
+    with _Progress() as progress, loading.named(options.loss):
+        found = audit(loss, matrix, framework=options.framework, progress=progress)
+    return _report(found, options)
+
+
+def _scorecard(options: argparse.Namespace) -> int:
+    from .auditing import scorecard
+
+    names = _names(options.frameworks)
+    if options.show is not None:
+        for name in names or ["torch"]:
+            sys.stdout.write(scorecard.show(options.show, name, options.ours))
+        return 0
+    _check_targets(options)
+    _writable(options.page)
+    with _Progress() as progress:
+        found = scorecard.scorecard(names, progress)
+    if options.page is not None:
+        _write(options.page, scorecard.markdown(found).encode())
+    return _report(found, options)
+
+
+_COMMANDS = {"compare": _compare, "explain": _explain, "audit": _audit, "scorecard": _scorecard}
+
+
+class _Progress:
+    """A line on a terminal that says how far it is, and is gone at the end."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stderr.isatty()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        if self.shown:
+            print(f"\r\033[K{done} of {total}  {what}"[:100], end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _report(found: Report, options: argparse.Namespace) -> int:
+    files = {options.json: lambda: found.json().encode(), options.html: lambda: found.html().encode()}
+    if getattr(options, "plot", None) is not None:
+        files[options.plot] = found.png
+    _deliver(files, found.text(_color(options)))
+    return found.exit_code
+
+
+def _deliver(files: dict[str | None, Callable[[], bytes]], text: str) -> None:
+    """All files are made before the first is written, and the report is printed last."""
+    made = {target: make() for target, make in files.items() if target is not None}
+    for target, content in made.items():
+        _write(target, content)
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _color(options: argparse.Namespace) -> bool:
+    return not options.no_color and "NO_COLOR" not in os.environ and sys.stdout.isatty()
+
+
+def _check_targets(options: argparse.Namespace) -> None:
+    """Before the work: whether every file that is asked for can be written."""
+    from .auditing import picture
+
+    plot = getattr(options, "plot", None)
+    if plot is not None:
+        if not plot.lower().endswith(".png"):
+            raise InputError(f"--plot writes a .png file; {plot} has another ending. Name one with .png.")
+        picture.available()
+    named = [x for x in (getattr(options, name, None) for name in ("json", "html", "plot", "page")) if x is not None]
+    for target in named:
+        _writable(target)
+    for target in named:
+        if named.count(target) > 1:
+            raise InputError(f"Two outputs both name {target}; give them different files.")
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -135,7 +274,7 @@ def _writable(target: str | None) -> None:
     if target is None:
         return
     if not target:
-        raise InputError("--json and --plot need the name of a file; an empty one was given.")
+        raise InputError("An output needs the name of a file; an empty one was given.")
     path = Path(target)
     if path.is_dir():
         raise InputError(f"{target} is a folder; name a file to write.")

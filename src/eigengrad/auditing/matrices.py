@@ -20,11 +20,28 @@ LARGEST_FILE = 16 * 1024 * 1024
 
 def load(name: str, key: str | None = None) -> NDArray[Any]:
     """The square matrix in a file, as float64 or complex128; `-` is standard input."""
+    return check(_read(name, key), _label(name))
+
+
+def load_gradient(name: str, key: str | None = None) -> NDArray[Any]:
+    """A gradient in a file: a matrix, or a packed one, in its own precision; NaN may be in it."""
+    x, label = np.asarray(_read(name, key)), _label(name)
+    _check_numbers(x, label)
+    if x.ndim == 2 and 1 in x.shape and x.size > 1 and Path(name).suffix.lower() in (".csv", ".txt", ""):
+        x = x.reshape(-1)  # text knows no vectors
+    if x.ndim not in (1, 2) or x.size == 0:
+        raise InputError(f"{label} holds an array of shape {x.shape}; it must be a matrix, or a packed one.")
+    if max(x.shape) > (LARGEST if x.ndim == 2 else LARGEST * (LARGEST + 1) // 2):
+        raise InputError(f"{label} holds an array of shape {x.shape}; its order must be at most {LARGEST}.")
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def _read(name: str, key: str | None) -> Any:
     data, suffix = _bytes(name)
     if suffix != ".npz" and key is not None:
         raise InputError(f"--key names an array in an .npz file; {_label(name)} is none, and takes no key.")
     try:
-        x = _parse(data, suffix, key)
+        return _parse(data, suffix, key)
     except InputError as error:
         raise InputError(f"{_label(name)} {error}") from None
     except MemoryError:
@@ -34,14 +51,17 @@ def load(name: str, key: str | None = None) -> NDArray[Any]:
     except (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, SyntaxError, UnicodeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{_label(name)} holds no matrix that can be read as {suffix}: {reason}.") from error
-    return check(x, _label(name))
+
+
+def _check_numbers(x: NDArray[Any], label: str) -> None:
+    if x.dtype.kind not in "iufc":
+        raise InputError(f"{label} holds entries of type {x.dtype}, not numbers; they must be real or complex.")
 
 
 def check(x: Any, label: str) -> NDArray[Any]:
     """A square, finite matrix of numbers, in double precision."""
     x = np.asarray(x)
-    if x.dtype.kind not in "iufc":
-        raise InputError(f"{label} holds entries of type {x.dtype}, not numbers; they must be real or complex.")
+    _check_numbers(x, label)
     if x.ndim != 2:
         raise InputError(f"{label} holds an array of shape {x.shape}, not a matrix; it must have two dimensions.")
     if x.shape[0] != x.shape[1]:
