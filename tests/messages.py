@@ -12,6 +12,9 @@ from eigengrad import errors
 PACKAGE = Path(eigengrad.__file__).parent
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 
+#: Their texts are programs.
+PROGRAMS = ("traps.py", "prologues.py")
+
 
 def templates(path: Path) -> list[str]:
     """Regular expressions: of the first argument of each error, and of the constants that are formatted into one."""
@@ -40,7 +43,7 @@ def _pattern(node: ast.AST) -> str | None:
 
 
 def by_file() -> dict[str, list[str]]:
-    files = sorted(PACKAGE.rglob("*.py"))
+    files = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in PROGRAMS]
     return {str(path.relative_to(PACKAGE)): found for path in files if (found := templates(path))}
 
 

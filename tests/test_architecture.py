@@ -115,7 +115,16 @@ def test_every_adapter_has_every_public_function(framework):
         assert body.__name__ in eigengrad.__all__
 
 
-DOCUMENTED = [*public.PUBLIC, eigengrad.numpy.vjp, eigengrad.numpy.jvp, eigengrad.numpy.hvp]
+DOCUMENTED = [
+    *public.PUBLIC,
+    eigengrad.explain,
+    eigengrad.audit,
+    eigengrad.testing.assert_gradients_agree,
+    eigengrad.testing.check_gradient,
+    eigengrad.numpy.vjp,
+    eigengrad.numpy.jvp,
+    eigengrad.numpy.hvp,
+]
 
 
 @pytest.mark.parametrize("function", DOCUMENTED, ids=lambda f: f.__name__)

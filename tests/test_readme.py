@@ -23,7 +23,12 @@ PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 SHELL = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 
 
-PAGES = [ROOT / "docs" / "impossible.md", ROOT / "docs" / "functions.md", ROOT / "docs" / "crossing.md"]
+PAGES = [
+    ROOT / "docs" / "impossible.md",
+    ROOT / "docs" / "functions.md",
+    ROOT / "docs" / "crossing.md",
+    ROOT / "docs" / "explain.md",
+]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -83,7 +88,11 @@ def test_what_the_readme_names_exists():
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["conventions", "numpy", "public.eigen", "public.functions", "public.sums"])
+DOCTESTED = ["conventions", "numpy", "public.eigen", "public.functions", "public.sums"]
+DOCTESTED += ["auditing.explain", "auditing.audit", "testing"]
+
+
+@pytest.mark.parametrize("name", DOCTESTED)
 def test_examples_of_docstrings(name):
     module = importlib.import_module(f"eigengrad.{name}")
     found = [t for t in doctest.DocTestFinder().find(module, name) if t.examples]

@@ -31,7 +31,7 @@ def function(name: str) -> Any:
             raise InputError(f"{module} has no {path}; there are {', '.join(_functions(found)) or 'no functions'}.")
         found = getattr(found, part)
     if not callable(found):
-        raise InputError(f"{name} is no function; name one.")
+        raise InputError(f"{name} is a {type(found).__name__}; name a function.")
     return found
 
 

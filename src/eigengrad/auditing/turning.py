@@ -60,6 +60,8 @@ def _turned(eigh: Callable[..., Any], like: Callable[[Any, Any], Any], cluster: 
         except Exception:  # values that a tracer hides, or a call for something else
             return found
         V = V @ like(np.stack(each).reshape(*values.shape, values.shape[-1]), V)
+        if hasattr(found, "n_fields"):  # torch's kind of named tuple
+            return type(found)((w, V))
         return type(found)(w, V) if hasattr(found, "_fields") else (w, V)
 
     return function
