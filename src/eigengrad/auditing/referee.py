@@ -175,13 +175,25 @@ class Subject:
 
 
 def framework_of(loss: Any, a: Any) -> str:
-    """By the type of the array; or of a NumPy array by what the module of the loss has imported."""
+    """By the type of the array; or of a NumPy array by the modules that the loss, or else its module, uses."""
     name = frameworks.framework_of(type(a))
     if name is not None and name != "numpy":
         return name
-    scope = getattr(inspect.unwrap(loss), "__globals__", {})
-    used = {getattr(v, "__name__", "").partition(".")[0] for v in scope.values() if inspect.ismodule(v)}
+    function = inspect.unwrap(loss)
+    scope = {k: v.__name__.partition(".")[0] for k, v in _globals(function).items() if inspect.ismodule(v)}
+    named = {scope[name] for name in _names(getattr(function, "__code__", None)) if name in scope}
+    used = named & set(frameworks.FRAMEWORKS) or set(scope.values())  # or by a helper of its module
     found = [f for f in frameworks.FRAMEWORKS if f in used and f != "numpy"]
     if len(found) > 1:
         raise OptionError(f"The loss may be of {' or '.join(found)}; name its framework.", value=found)
     return found[0] if found else "numpy"
+
+
+def _globals(function: Any) -> dict[str, Any]:
+    return getattr(function, "__globals__", {})
+
+
+def _names(code: Any) -> set[str]:
+    """The names that a function uses, and the functions inside it."""
+    inner = [_names(c) for c in getattr(code, "co_consts", ()) if inspect.iscode(c)]
+    return set(getattr(code, "co_names", ())).union(*inner)
