@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare check grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser check grid fuzz clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
 	@echo "make test        install with all frameworks, run the tests"
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
+	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
@@ -34,6 +35,9 @@ test-bare:
 	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
 	.venv-bare/bin/eigengrad compare
 	rm -rf .venv-bare
+
+test-browser: $(VENV)/browser
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/test
 	$(BIN)/ruff check .
@@ -67,4 +71,8 @@ $(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,test,check]'
+	@touch $@
+
+$(VENV)/browser: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[test,browser]'
 	@touch $@

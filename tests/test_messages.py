@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
 from harness import harness
 from messages import PACKAGE, by_file
+from reports import report
 from test_cli import bad_files
 
 import eigengrad as eg
 from eigengrad import cli, functions
-from eigengrad.auditing import matrices
+from eigengrad.auditing import matrices, scorecard
 from eigengrad.errors import EigengradError
 
 A, D, I2 = np.array([[2.0, 1.0], [1.0, 3.0]]), np.diag([1.0, 2.0, 4.0]), np.eye(2)
@@ -76,6 +79,12 @@ def different_devices():
 def two_frameworks():
     h = harness("torch")
     return eg.funm(h.torch.eye(2), functions.Power(2), args=(harness("tensorflow").tf.ones(()),))
+
+
+def two_modules():
+    """A loss whose module has imported two frameworks."""
+    both = {"t": harness("torch").torch, "j": harness("jax").jax}
+    return FunctionType((lambda a: a).__code__, both)
 
 
 def of(name, argument):
@@ -180,8 +189,41 @@ TRIGGERS = {
         of("torch", lambda h: h.torch.ones(2, 2, dtype=h.torch.bool)),
     ],
     "auditing/compare.py": [["--index", "9"]],
-    "auditing/picture.py": [["--plot", "x.png"]],
+    "auditing/picture.py": [["--plot", "x.png"], lambda: report().png()],
+    "auditing/causes.py": [
+        lambda: eg.explain(np.ones(3), np.ones(6)),
+        lambda: eg.explain(I2, D),
+        lambda: eg.explain(I2, np.ones((2, 1))),
+    ],
+    "auditing/explain.py": [
+        lambda: eg.explain(np.array([["a"]]), I2),
+        lambda: eg.explain(np.ones((2, 2, 2)), I2),
+        lambda: eg.explain(I2, I2, np.ones((2, 3))),
+        lambda: eg.explain(I2, I2, np.diag([1.0, np.nan])),
+    ],
+    "auditing/loading.py": [
+        ("audit", "absent_module:f", "fine.npy"),
+        ("audit", "broken_module:f", "fine.npy"),
+        ("audit", "a_module:fails", "fine.npy"),
+        ("audit", "a_module:none", "fine.npy"),
+        ("audit", "a_module.py:f", "fine.npy"),
+        ("audit", "a_module", "fine.npy"),
+        ("audit", "a_module:number", "fine.npy"),
+    ],
+    "auditing/referee.py": [
+        lambda: eg.audit(np.trace, I2),
+        lambda: eg.audit(np.trace, I2, gradient=np.eye(3)),
+        lambda: eg.audit(two_modules(), I2),
+        lambda: eg.audit(np.diag, I2, gradient=I2),
+        lambda: eg.audit(np.trace, I2, framework="julia"),
+    ],
+    "auditing/scorecard.py": [
+        lambda: scorecard.show("sum", "julia"),
+        lambda: scorecard.show("absent"),
+    ],
     "auditing/matrices.py": [
+        ("explain", "cube.npy", "cube.npy"),
+        ("explain", "large.npy", "large.npy"),
         *([name] for name in ("absent.npy", "unknown.dat", "nan.npy", "rectangle.npy", "large.npy", "vector.npy")),
         *([name] for name in ("empty.npy", "text.npy", "words.csv", "large.mtx", "several.npz", "none.npz")),
         ["nothing.txt"],
@@ -192,6 +234,7 @@ TRIGGERS = {
         "memory",
     ],
     "cli.py": [
+        ("explain", "-", "-"),
         "full disk",
         "no permission",
         ["--json", "absent/x"],
@@ -207,6 +250,9 @@ TRIGGERS = {
 
 def said(trigger, folder, monkeypatch, capsys):
     """The message that a trigger brings out."""
+    if isinstance(trigger, tuple):
+        assert cli.main(trigger) == 2
+        return capsys.readouterr().err.splitlines()[-1].removeprefix("eigengrad: ")
     if callable(trigger):
         with pytest.raises(EigengradError) as info:
             trigger()
@@ -237,6 +283,11 @@ def said(trigger, folder, monkeypatch, capsys):
 def test_every_message_is_read(file, tmp_path, monkeypatch, capsys):
     bad_files(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    np.save("cube.npy", np.ones((2, 2, 2)))
+    np.save("fine.npy", np.eye(2))
+    Path("broken_module.py").write_text("1 / 0\n")
+    Path("a_module.py").write_text("number = 3\ndef fails(a):\n    return 1 / 0\n")
     triggers = [t for t in TRIGGERS[file] if t is not broken_solver]
     if len(triggers) < len(TRIGGERS[file]):
         triggers += [broken_solver(name) for name in ("numpy", "torch", "tensorflow")]

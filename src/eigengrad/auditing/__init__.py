@@ -11,6 +11,6 @@ audit       whether a gradient is the derivative of its loss: a report; verdicts
 referee     the loss asked for values alone: kinks, jumps, other bases; turning, an eigensolver that turns its vectors
 scorecard   each framework's own functions, and ours, on traps: programs of a few lines (traps, prologues)
 
-reporting   what a report is, as text and JSON; html (maps, spectrum) and picture (raster) draw it
+reporting   what a report is, as text and JSON; html (html_maps, html_spectrum, raster) and picture draw it
 matrices    arrays from files; loading, a function of the user by its name
 """

@@ -73,7 +73,7 @@ def explain(g1: Any, g2: Any, a: Any = None, *, names: tuple[str, str] = ("the f
         facts.append(("and by convention", found.convention))
     w, clusters = (np.zeros(0), ()) if pair.spectrum is None else (pair.spectrum.w, pair.spectrum.clusters)
     facts += [(f"equal eigenvalues {i} to {j - 1}", f"{w[i]:.6g}") for i, j in clusters]
-    square = g1.ndim == 2
+    gradients = g1.ndim == 2 and found.cause != "gauge" and found.detail != "vectors"
     return Explanation(
         kind="explain",
         title=f"Why {names[0]} and {names[1]} differ",
@@ -82,7 +82,7 @@ def explain(g1: Any, g2: Any, a: Any = None, *, names: tuple[str, str] = ("the f
         summary=summary,
         remedy=REMEDIES[found.cause],
         facts=tuple(facts),
-        panels=tuple(Panel(n, np.atleast_2d(g), square) for n, g in zip(names, (g1, g2), strict=True)),
+        panels=tuple(Panel(n, np.atleast_2d(g), gradients) for n, g in zip(names, (g1, g2), strict=True)),
         eigenvalues=None if a is None else w,
         clusters=clusters,
         exit_code=EXIT[found.cause],
