@@ -183,7 +183,7 @@ def test_blocks_are_read_as_means(chromium, visit):
 def test_without_scripts(without_scripts, visit, name):
     visit(without_scripts, name)
     assert without_scripts.find_element(By.TAG_NAME, "h1").text == "Two conventions: lower"
-    assert without_scripts.find_element(By.CLASS_NAME, "badge").text == "✓ All right"
+    assert without_scripts.find_element(By.CLASS_NAME, "badge").text == "✓ OK"
     assert not without_scripts.find_element(By.ID, "toggle").is_displayed()
     assert not any(e.is_displayed() for e in without_scripts.find_elements(By.TAG_NAME, "output"))
     if name == "small":
