@@ -1,6 +1,6 @@
 """NumPy: the public functions, and their derivatives by call, for NumPy keeps no record of its own.
 
-    result, pullback = vjp(eigh, a)         pullback(cotangent) is the gradient
+    result, pullback = vjp(eigh, a)         pullback(cotangent) is the gradient; with b=b, both: (a, b)
     result, tangent = jvp(eigh, a, da)      the derivative along da
     hvp(eigh, a, da, cotangent)             the derivative of that gradient along da
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,13 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 # -- derivatives by call ----------------------------------------------------------------------------------------------
 
 
+class Gradients(NamedTuple):
+    """The gradients of a generalised problem, in `a` and in `b`."""
+
+    a: Any
+    b: Any
+
+
 def _body(function: Any) -> Callable[..., Any]:
     if getattr(function, "body", None) not in public.DIFFERENTIABLE:
         names = ", ".join(f"eigengrad.{body.__name__}" for body in public.DIFFERENTIABLE)
@@ -129,6 +136,17 @@ def _like(what: str, g: Any, out: Any) -> Any:
     return g.astype(out.dtype, copy=False)
 
 
+def _pencil(kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
+    """The options, `b` among them as an array of its own, or with its tangent."""
+    b = kwargs.get("b")
+    if b is None:
+        if db is not None:
+            raise OptionError("db is a direction in b, and there is no b. Hand over both, or leave db out.", value=db)
+        return kwargs
+    b = np.array(_xp.array(b))  # of its own: it may be the very array `a`
+    return {**kwargs, "b": Dual(b, _like("tangent", db, b)) if dual else b}
+
+
 def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
     tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
 
@@ -154,7 +172,8 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
             gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
             for operand, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
                 total[id(operand)] = total[id(operand)] + g if id(operand) in total else g
-        return total.get(id(a), np.zeros_like(value(a)))
+        found = [total.get(id(x), np.zeros_like(value(x))) for x in (a, kwargs.get("b")) if x is not None]
+        return Gradients(*found) if len(found) > 1 else found[0]
 
     return result, pullback
 
@@ -176,7 +195,8 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     (result, pullback). pullback takes what the result looks like, an array or a tuple of two (None stands for zeros),
     and returns an array of the shape of `a` and
     the dtype it is computed in, in the unit of the loss over that of `a`. It is linear, and at
-    repeated eigenvalues right or refused, as the function says.
+    repeated eigenvalues right or refused, as the function says. With `b`, of `eigh` and `eigvalsh`, it returns
+    Gradients(a, b), a tuple of the gradients in both.
 
     Raises
     ------
@@ -194,16 +214,18 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    return _vjp(function, _xp.array(a), *args, **kwargs)
+    return _vjp(function, _xp.array(a), *args, **_pencil(kwargs, dual=False))
 
 
-def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs: Any) -> tuple[Any, Any]:
     """The result of a function of eigengrad, and its derivative along `da`.
 
     Parameters
     ----------
     function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …
     a, da : arrays, shape (..., n, n)
+    db : None, or an array of the shape of `b`
+        The direction in the `b` of `eigh` and `eigvalsh`; None holds it fixed.
     *args, **kwargs : handed to the function
 
     Returns
@@ -226,12 +248,20 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, **kwargs: Any) -> tuple[A
     >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
     array([3., 5.])
     """
-    a = _xp.array(a)
+    a, kwargs = _xp.array(a), _pencil(kwargs, dual=True, db=db)
     return _split(_body(function)(_xp, Dual(a, _like("tangent", da, a)), *args, **kwargs))
 
 
 def hvp(
-    function: Any, a: Any, da: Any, cotangent: Any, /, *args: Any, dcotangent: Any = None, **kwargs: Any
+    function: Any,
+    a: Any,
+    da: Any,
+    cotangent: Any,
+    /,
+    *args: Any,
+    dcotangent: Any = None,
+    db: Any = None,
+    **kwargs: Any,
 ) -> tuple[Any, Any]:
     """The gradient that a cotangent gives, and the derivative of that gradient along `da`.
 
@@ -243,12 +273,14 @@ def hvp(
     function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …
     a, da : arrays, shape (..., n, n)
     cotangent, dcotangent : as for the pullback of `vjp`
+    db : None, or an array of the shape of `b`
+        The direction in the `b` of `eigh` and `eigvalsh`; None holds it fixed.
     *args, **kwargs : handed to the function
 
     Returns
     -------
-    (gradient, derivative), arrays of the shape and dtype of `a`. Right for single eigenvalues while others coincide;
-    in a cluster right where it is determined, refused where not.
+    (gradient, derivative), arrays of the shape and dtype of `a`; with `b`, Gradients(a, b) both. Right for single
+    eigenvalues while others coincide; in a cluster right where it is determined, refused where not.
 
     Raises
     ------
@@ -266,7 +298,7 @@ def hvp(
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
-    a = _xp.array(a)
+    a, kwargs = _xp.array(a), _pencil(kwargs, dual=True, db=db)
     result, pullback = _vjp(function, Dual(a, _like("tangent", da, a)), *args, **kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
     pairs = tuple(map(_pair, outputs, _tuple(cotangent, result), _tuple(dcotangent, result)))

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import numpy as np
 
-from ..errors import FrameworkError, NotFiniteError, OptionError, ShapeError
+from ..errors import DtypeError, FrameworkError, NotFiniteError, OptionError, ShapeError
 from ..frameworks import adapter_for
 from ..reading import UPLO, by_uplo
 
@@ -59,9 +59,10 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
 
 
 def extra_arrays(kwargs: Any) -> tuple[Any, ...]:
-    """The arguments of a function of the matrix."""
+    """The arguments of a function of the matrix, and the B of a pencil."""
     args = kwargs.get("args", ())
-    return tuple(args) if isinstance(args, tuple | list) else ()
+    args = tuple(args) if isinstance(args, tuple | list) else ()
+    return (*args, kwargs["b"]) if kwargs.get("b") is not None else args
 
 
 def _dressed(function: Callable[P, R], body: Any, module: str) -> Callable[P, R]:
@@ -97,7 +98,7 @@ def option(name: str, value: Any, kind: Any) -> Any:
     return value
 
 
-def door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any, How]:
+def door(xp: Any, a: Any, UPLO: UPLO, degenerate: str, name: str = "") -> tuple[Any, Any, How]:
     """The array, and the Hermitian matrix that it stands for, refused where an entry that is read is not finite."""
     convention = by_uplo(UPLO)
     a = xp.array(a)
@@ -107,13 +108,26 @@ def door(xp: Any, a: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any, How]:
         bad = xp.isfinite(H) == False  # noqa: E712 - an array
         if xp.any(bad):
             where = tuple(int(k) for k in np.argwhere(xp.numpy(bad))[0])
-            of = f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
+            of = f" of {name}" if name else ""
+            of += f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
             raise NotFiniteError(
                 f"Entry {where[-2:]}{of} is NaN or infinite, and it is read. No eigenvalue is defined; the solver "
                 "would return numbers all the same. Remove it, or look at what produced it.",
                 index=where,
             )
     return a, H, How(degenerate, xp.eps(a) if xp.eps(a) > xp.eps(H) else 0.0)
+
+
+def partner(xp: Any, a: Any, b: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, Any]:
+    """The second matrix of a pencil, which must be like the first, and the Hermitian matrix that it stands for."""
+    b = xp.array(b)
+    together(xp, a, b)
+    if a.dtype != b.dtype:
+        raise DtypeError(f"a has dtype {a.dtype}, b {b.dtype}; they must agree. Convert one of them.", dtype=b.dtype)
+    shape, own = tuple(a.shape), tuple(b.shape)
+    if len(shape) != len(own) or any(m != n and None not in (m, n) for m, n in zip(shape, own, strict=True)):
+        raise ShapeError(f"a has shape {shape}, b {own}; they must agree. Broadcast b to the batch of a.", shape=own)
+    return door(xp, b, UPLO, degenerate, "b")[:2]
 
 
 def hand_out(xp: Any, x: Any, a: Any, how: How) -> Any:

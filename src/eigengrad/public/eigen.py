@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import OptionError, ShapeError
 from ..reading import UPLO
-from ..rules.blocks import decompose, values
-from .binding import door, hand_out, option, together
+from ..rules import blocks, pencil
+from .binding import How, door, hand_out, option, partner, together
 
 Degenerate = Literal["raise", "nan", "projector", "split"]
 DegenerateValues = Literal["subgradient", "raise", "nan"]
@@ -29,15 +29,28 @@ class BlocksResult(NamedTuple):
     vectors: Any
 
 
+def _problem(xp: Any, a: Any, b: Any, UPLO: UPLO, degenerate: str) -> tuple[Any, tuple[Any, ...], bool, How]:
+    """The array; the matrices of A v = w v, or A v = w B v; whether a derivative may be asked for; and how."""
+    a, H, how = door(xp, a, UPLO, degenerate)
+    if b is None:
+        return a, (H,), xp.tracked(a), how
+    b, B = partner(xp, a, b, UPLO, degenerate)
+    return a, (H, B), xp.tracked(a) or xp.tracked(b), how
+
+
 def _empty(xp: Any, a: Any) -> EighResult:
     return EighResult(xp.real(xp.sum(a, -1)), a)
 
 
-def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "raise") -> EighResult:
+def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: Degenerate = "raise") -> EighResult:
     """Eigenvalues and eigenvectors of a symmetric or Hermitian matrix, with a derivative that is right or refused.
 
     A = V diag(w) V^H. With M = V^H dA V and F_ij = 1/(w_j - w_i) where w_i and w_j differ, 0 where they are equal:
     dw = Re diag M, dV = V (F ∘ M), and backwards gA = V (diag(gw) + F ∘ skew(V^H gV)) V^H.
+
+    With `b`, of A V = B V diag(w), V^H B V = 1. With N = V^H dB V, S = M - (N diag(w) + diag(w) N)/2: dw = Re diag S,
+    dV = V (F ∘ S - N/2), and backwards, T = diag(gw) + F ∘ skew(V^H gV) made Hermitian: gA = V T V^H,
+    gB = -V (T diag(w) + diag(w) T + herm(V^H gV)) V^H / 2.
 
     Parameters
     ----------
@@ -46,6 +59,8 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     UPLO : None, "L" or "U"
         What is read, and so what the gradient, entry by entry, is the gradient of. None reads both triangles,
         (A + A^H)/2, and the gradient is Hermitian; "L" and "U" read that triangle, and the gradient lies in it.
+    b : None, or a positive definite array of the shape and dtype of `a`, read as `a` is
+        The B of the generalised problem A v = w B v.
     degenerate : "raise", "nan", "projector" or "split"
         What happens where eigenvalues coincide and the derivative is not determined: an error (NaN where values
         cannot be read, as under tracing); NaN at once, without a look at values; "projector" is the caller's assertion
@@ -58,11 +73,13 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     Returns
     -------
     EighResult(eigenvalues, eigenvectors), ascending and real, shape (..., n), and shape (..., n, n) in the dtype of
-    `a`; eigenvalues in the unit of `a`. Eigenvalues equal to within 32 eps max|w| are handed out exactly equal, and
-    their vectors in a generic basis: `eigh` of the identity does not return the identity.
+    `a`; eigenvalues in the unit of `a`, or of `a` over `b`. Eigenvalues equal to within 32 eps max|w| are handed out
+    exactly equal, and their vectors in a generic basis: `eigh` of the identity does not return the identity. With `b`,
+    equal is what the solver knows no better: 4 eps (|A| + |w| |B|) |B^-1|, B scaled to a unit diagonal, where that is
+    more, so some eps |w| times the condition of B.
 
-    Differentiable in `a`, to every order, wherever eigenvalues are single; where two are close, digits are lost as
-    eps max|w| / gap, in second derivatives as its square. At repeated eigenvalues the derivative is right where it
+    Differentiable in `a` and `b`, to every order, wherever eigenvalues are single; where two are close, digits are lost
+    as eps max|w| / gap, in second derivatives as its square. At repeated eigenvalues the derivative is right where it
     exists: for losses that weight the equal eigenvalues equally and do not depend on the basis of their vectors. It is
     refused otherwise, also for V f(w) V^H, which no rule for `eigh` can differentiate (`funm` does). Take w and V from
     one call: each call is judged alone. Second derivatives of functions of repeated eigenvalues themselves are refused
@@ -71,13 +88,16 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
 
     Raises
     ------
-    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; and where a derivative is taken,
-    DegenerateError (a cluster that the loss takes apart), PhaseError (a loss that depends on a complex phase).
+    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; DomainError where b is not positive definite
+    (NaN where values cannot be read); and where a derivative is taken, DegenerateError (a cluster that the loss takes
+    apart), PhaseError (a loss that depends on a complex phase).
 
     Source
     ------
     Magnus, "On differentiating eigenvalues and eigenvectors" (1985), theorem 1; Giles, "Collected matrix derivative
-    results" (2008), section 3.1. Clusters: block diagonalisation, docs/design.md.
+    results" (2008), section 3.1. Clusters: block diagonalisation, docs/design.md. Generalised: Nelson, "Simplified
+    calculation of eigenvector derivatives" (1976); the solver: Parlett, "The symmetric eigenvalue problem" (1998),
+    chapter 15.
 
     Examples
     --------
@@ -85,22 +105,29 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: Degenerate = "rai
     >>> w, V = eg.eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
     >>> np.round(w, 12)
     array([1., 3.])
+    >>> w, V = eg.eigh(np.diag([2.0, 3.0]), b=np.diag([4.0, 1.0]))
+    >>> np.round(w, 12)
+    array([0.5, 3. ])
     """
-    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, Degenerate))
+    degenerate = option("degenerate", degenerate, Degenerate)
+    a, matrices, tracked, how = _problem(xp, a, b, UPLO, degenerate)
     if a.shape[-1] == 0:
         return _empty(xp, a)
-    if xp.tracked(a):
-        w, _, V, echo = xp.blocks(H, how)
+    if tracked:
+        w, _, V, echo = (xp.blocks if b is None else xp.pencil)(*matrices, how)
         (V,) = xp.look(V, echo, how)
     else:
-        w, V = decompose(xp, H, how)
+        w, V = (blocks if b is None else pencil).decompose(xp, *matrices, how)
     return EighResult(hand_out(xp, w, a, how), hand_out(xp, V, a, how))
 
 
-def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateValues = "subgradient") -> Any:
+def eigvalsh(
+    xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: DegenerateValues = "subgradient"
+) -> Any:
     """Eigenvalues of a symmetric or Hermitian matrix; at first order the derivative is never NaN.
 
-    dw = Re diag(V^H dA V), gA = V diag(gw) V^H.
+    dw = Re diag(V^H dA V), gA = V diag(gw) V^H. With `b`, of A V = B V diag(w), V^H B V = 1:
+    dw_i = v_i^H (dA - w_i dB) v_i, gB = -V diag(gw w) V^H.
 
     Parameters
     ----------
@@ -108,28 +135,32 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
         computed in float32 and come back as they went in; integers become the framework's default float
     UPLO : None, "L" or "U"
         What is read; as in `eigh`.
+    b : None, or a positive definite array of the shape and dtype of `a`
+        The B of A v = w B v; as in `eigh`.
     degenerate : "subgradient", "raise" or "nan"
         What happens where the loss weights equal eigenvalues differently. It has a kink there (the smallest of a
         repeated smallest eigenvalue, say): one element of its Clarke subdifferential, an error, or NaN.
 
     Returns
     -------
-    array, ascending and real, shape (..., n), in the unit of `a`, as the solver returns them; with "raise" and "nan",
-    eigenvalues equal to within 32 eps max|w| are handed out exactly equal.
+    array, ascending and real, shape (..., n), in the unit of `a` (over that of `b`), as the solver returns them; with
+    "raise" and "nan", eigenvalues that count as equal, as in `eigh`, are handed out exactly equal.
 
-    Differentiable in `a`: a loss that is symmetric in the equal eigenvalues exactly, also where they are repeated; a
-    kink as `degenerate` says. A loss of vectors too needs both from one call of `eigh`. Second derivatives are right
-    for single eigenvalues, whatever others do, and for a sum over a whole cluster; other ones at repeated eigenvalues
-    are refused. Forward mode cannot see the loss: in a cluster its tangents are right for symmetric losses alone.
+    Differentiable in `a` and `b`: a loss that is symmetric in the equal eigenvalues exactly, also where they are
+    repeated; a kink as `degenerate` says. A loss of vectors too needs both from one call of `eigh`. Second derivatives
+    are right for single eigenvalues, whatever others do, and for a sum over a whole cluster; other ones at repeated
+    eigenvalues are refused. Forward mode cannot see the loss: in a cluster its tangents are right for symmetric losses
+    alone.
 
     Raises
     ------
-    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; where a derivative is taken,
-    DegenerateError.
+    ShapeError, DtypeError, NotFiniteError, OptionError, ConvergenceError; DomainError where b is not positive definite;
+    where a derivative is taken, DegenerateError.
 
     Source
     ------
-    Magnus (1985), theorem 1; Overton, "Large-scale optimization of eigenvalues" (1992), for repeated ones.
+    Magnus (1985), theorem 1; Nelson (1976) with `b`; Overton, "Large-scale optimization of eigenvalues" (1992), for
+    repeated ones.
 
     Examples
     --------
@@ -137,10 +168,15 @@ def eigvalsh(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateVal
     >>> np.round(eg.eigvalsh(np.array([[2.0, 1.0], [1.0, 2.0]])), 12)
     array([1., 3.])
     """
-    a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, DegenerateValues))
+    degenerate = option("degenerate", degenerate, DegenerateValues)
+    a, matrices, tracked, how = _problem(xp, a, b, UPLO, degenerate)
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
-    return hand_out(xp, xp.blocks(H, how)[0] if xp.tracked(a) else values(xp, H, how), a, how)
+    if tracked:
+        w, *_ = (xp.blocks if b is None else xp.pencil)(*matrices, how)
+    else:
+        w = (blocks if b is None else pencil).values(xp, *matrices, how)
+    return hand_out(xp, w, a, how)
 
 
 def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> Any:

@@ -132,7 +132,12 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
     w, V = solve(xp, A, how)
-    w, V = _merged(xp, w, how), generic_phases(xp, w, V)
+    return generic(xp, _merged(xp, w, how), V, how)
+
+
+def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
+    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts."""
+    V = generic_phases(xp, w, V)
     if how.cuts is not None:
         return refuse_cuts(xp, w, how.cuts, how), V
     same = same_group(xp, w, None)
@@ -157,6 +162,12 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    V = out[2]
+    return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
+
+
+def middle(xp: Any, out: Any, gout: Any, how: Any) -> Any:
+    """in(G) + Sylv(W, skew(V^H gV)), refused where the loss tells apart what is equal."""
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
     (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
@@ -166,8 +177,7 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
     (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w, how), how)
-    K = G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
-    return (hermitian(xp, V @ K @ adjoint(xp, V)),)
+    return G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
 
 
 def without_rounding(xp: Any, R: Any, gV: Any, w: Any, how: Any) -> Any:

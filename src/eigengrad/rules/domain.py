@@ -31,6 +31,11 @@ _CUT = (
     "The cut at {cut}{of} falls between eigenvalues {below:.6g} and {above:.6g}, which are equal to within "
     "{tolerance:.2g}: the space on either side is not determined. Cut at an open gap."
 )
+_INDEFINITE = (
+    "b{of} is not positive definite: with its diagonal scaled to 1, its smallest eigenvalue is {eigenvalue:.6g} (known "
+    "to within {tolerance:.2g}). There are no eigenvectors with V^H b V = 1. Look at what made it; remove unknowns "
+    "that depend on others; if it is `a` that is positive definite, exchange the two."
+)
 _UNSOLVED = (
     "The eigensolver found no decomposition{of}, whose entries go up to {largest:.3g}: eigenvalue {position} came back "
     "as {value}. It overflowed, or did not converge. Divide the matrix by its largest entry, and multiply after."
@@ -68,6 +73,19 @@ def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
     """F = f(w), refused where it is not finite."""
     F = xp.where(xp.isfinite(w), F, float("nan"))
     return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how, _FINITE)  # noqa: E712 - an array
+
+
+def positive(xp: Any, b: Any, how: Any) -> Any:
+    """The spectrum of the B of a pencil, refused where it is not positive."""
+
+    def error() -> DomainError:
+        where = _first(xp.numpy(bad))
+        value, width = float(xp.numpy(b)[where]), _width(xp, b, where[:-1])
+        text = _INDEFINITE.format(of=_of(where[:-1]), eigenvalue=value, tolerance=width)
+        return DomainError(text, index=where[:-1], position=where[-1], eigenvalue=value, tolerance=width)
+
+    bad = b <= tolerance(xp, b)
+    return refuse(xp, _any(xp, bad)[..., None] & xp.isfinite(b), b, how, error)
 
 
 def _refuse_values(xp: Any, X: Any, bad: Any, w: Any, how: Any, text: str = _VALUE) -> Any:
