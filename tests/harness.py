@@ -127,9 +127,11 @@ class Torch:
         return self.torch.autograd.grad(w, x, self.torch.as_tensor(weights(self.numpy(w))))[0].resolve_conj().numpy()
 
     def second(self, loss, a, E, **options):
+        return self.hessian(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)), a, E)
+
+    def hessian(self, f, a, E):
         x = self.array(a).clone().requires_grad_()
-        value = loss.value(self.m, *self.eg.eigh(x, **options))
-        (g,) = self.torch.autograd.grad(value, x, create_graph=True)
+        (g,) = self.torch.autograd.grad(f(x), x, create_graph=True)
         along = (g * self.array(E).conj()).real.sum() if g.is_complex() else (g * self.array(E)).sum()
         return self.torch.autograd.grad(along, x)[0].resolve_conj().numpy()
 
@@ -185,12 +187,15 @@ class TensorFlow:
         return tape.gradient(w, x, output_gradients=self.array(weights(w.numpy()))).numpy()
 
     def second(self, loss, a, E, **options):
+        return self.hessian(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)), a, E)
+
+    def hessian(self, f, a, E):
         tf, x = self.tf, self.array(a)
         with tf.GradientTape() as outer:
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                value = loss.value(self.m, *self.eg.eigh(x, **options))
+                value = f(x)
             g = inner.gradient(value, x)
             along = tf.reduce_sum(tf.math.real(tf.math.conj(g) * self.array(E)))
         return outer.gradient(along, x).numpy()
@@ -243,7 +248,10 @@ class JAX:
         return np.conj(back(self.jax.numpy.asarray(weights(np.asarray(w)), dtype=w.dtype))[0])
 
     def second(self, loss, a, E, **options):
-        first = self.jax.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)))
+        return self.hessian(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)), a, E)
+
+    def hessian(self, f, a, E):
+        first = self.jax.grad(f)
         along = self.jax.grad(lambda x: self.m.sum(self.m.real(first(x) * self.array(E))))
         return np.conj(along(self.array(a)))
 
@@ -292,5 +300,8 @@ class Autograd:
         return np.conj(back(np.asarray(weights(w), dtype=w.dtype)))
 
     def second(self, loss, a, E, **options):
-        first = self.autograd.grad(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)))
+        return self.hessian(lambda x: loss.value(self.m, *self.eg.eigh(x, **options)), a, E)
+
+    def hessian(self, f, a, E):
+        first = self.autograd.grad(f)
         return np.conj(self.autograd.grad(lambda x: self.m.sum(self.m.real(first(x) * E)))(self.array(a)))

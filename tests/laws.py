@@ -341,6 +341,101 @@ def _constant(self):
 
 Case.block, Case.constant = _block, _constant
 
+# -- the generalised problem ------------------------------------------------------------------------------------------
+
+
+def pencil(case, condition=10.0):
+    """A and B with the spectrum of the case, and directions: arrays (2, n, n)."""
+    roots = case.matrix(np.logspace(0, -np.log10(condition) / 2, case.n))
+    return np.stack([hermitian(roots @ case.H @ roots), hermitian(roots @ roots)]), np.stack([case.E, case.F]) / 10
+
+
+def hermitian(X):
+    return (X + adjoint(X)) / 2
+
+
+def pencil_gradient(case, P):
+    (w, V), pullback = eg.vjp(eg.eigh, P[0], b=P[1])
+    return np.stack(pullback(case.cotangents(w, V)))
+
+
+def law_pencil_product(case):
+    """d(A V - B V W) = 0, d(V^H B V) = 0, and V^H B dV + V^H dB V/2 is 0 inside the clusters."""
+    from eigengrad.public import How
+
+    A, B = map(Dual, *pencil(case))
+    _, W, V, _ = xp.pencil(A, B, How("projector"))
+    left, right, one = A @ V, B @ V @ W, dual_adjoint(V) @ B @ V
+    condition = 100 * case.size / case.gap
+    close(left.value, right.value, "A V = B V W", 10.0)
+    close(left.tangent, right.tangent, "its derivative", condition, size=case.size)
+    close(one.value, np.eye(case.n), "V^H B V = 1", 10.0)
+    close(one.tangent, 0 * one.value, "its derivative", condition, size=1.0)
+    X = adjoint(V.value) @ (B.value @ V.tangent + B.tangent @ V.value / 2)
+    close(np.where(case.same, X, 0.0), 0 * X, "gauge", condition, size=1.0)
+
+
+def law_pencil_duality(case):
+    """<J (dA, dB), g> = <(dA, dB), J^T g>."""
+    P, E = pencil(case)
+    (w, V), (dw, dV) = eg.jvp(eg.eigh, P[0], E[0], b=P[1], db=E[1], degenerate="projector")
+    gw, gV = case.cotangents(w, V)
+    g = pencil_gradient(case, P)
+    size = 1 + np.abs(g).sum()
+    close(inner(dw, gw) + inner(dV, gV), inner(E, g), "duality", 100 * case.size / case.gap, size=size)
+
+
+def law_pencil_differences(case):
+    """Gradient and second derivative in A and B, along directions out of the degenerate set."""
+    P, E = pencil(case)
+    step = 1e-2 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
+    g = pencil_gradient(case, P)
+    true = differences(lambda P: case.loss(*eg.eigh(P[0], b=P[1])), P, E, step)
+    assert abs(true - inner(g, E)) <= 1e-6 * (1 + np.abs(g).sum()), f"differences {true} against {inner(g, E)}"
+    (w, V), (dw, dV) = eg.jvp(eg.eigh, P[0], E[0], b=P[1], db=E[1], degenerate="projector")
+    both = {"dcotangent": case.dcotangents(dw, dV), "b": P[1], "db": E[1], "degenerate": "projector"}
+    dg = np.stack(eg.hvp(eg.eigh, P[0], E[0], case.cotangents(w, V), **both)[1])
+    true = differences(lambda P: pencil_gradient(case, P), P, E, step)
+    assert np.max(np.abs(dg - true)) <= 1e-6 * (1 + np.abs(dg).sum()), "second derivative"
+
+
+def law_pencil_units(case):
+    """A by s, B by t, and every unknown by a unit of its own: the gradient by units alone."""
+    P, _ = pencil(case)
+    C, a, b, unit = case.C, case.a, case.b, 10.0 ** np.linspace(-60, 60, case.n)
+    try:
+        case.a, case.b = 0 * a, 0 * b
+        g = pencil_gradient(case, P)
+        for s, t, u in ((1e-100, 1e100, 1.0 + 0 * unit), (1e100, 1e-100, 1.0 + 0 * unit), (1.0, 1.0, unit)):
+            case.C, scale = t * C * u[:, None] * u, np.array([s, t])[:, None, None] * u[:, None] * u
+            close(pencil_gradient(case, P * scale) * scale, g, "units", 1e3 * (case.size / case.gap) ** 2)
+    finally:
+        case.C, case.a, case.b = C, a, b
+
+
+def law_pencil_near(case):
+    """A cluster split by far more than rounding, and a B of condition 1e4: the digits of a projector are kept."""
+    noise = np.where(np.sum(case.same, 0) > 1, case.rng.uniform(-0.5, 0.5, case.n), 0.0) * 2e-9 * case.size
+    P, roots = pencil(case, 1e4)[0], case.matrix(np.logspace(0, -2, case.n))
+    near = hermitian(roots @ case.matrix(np.sort(case.spectrum + noise)) @ roots)
+    g = pencil_gradient(case, P)
+    apart = np.max(np.abs(pencil_gradient(case, np.stack([near, P[1]])) - g))
+    assert apart <= 3e-8 * case.size / case.gap * (1 + np.max(np.abs(g))), "split"
+
+
+def law_pencil_equal(case):
+    """Equal eigenvalues are handed out equal, and judged, whatever the condition of B; what is singular is refused."""
+    P, _ = pencil(case, 1e6)
+    w, V = eg.eigh(P[0], b=P[1])
+    assert all(len(set(w[case.group == g])) == 1 for g in range(len(case.a))), "equal eigenvalues are exactly equal"
+    for members in clusters(case):
+        gV = np.zeros_like(V)
+        gV[:, members[0]] = 2 * case.C @ V[:, members[0]]
+        refuses(DegenerateError, eg.vjp(eg.eigh, P[0], b=P[1])[1], (None, gV))
+    singular = case.matrix(np.where(np.arange(case.n) == 0, 0.0, 1.0))
+    refuses(DomainError, eg.eigh, case.H, b=singular)
+
+
 # -- refusals: what has no derivative, or none that can be known ------------------------------------------------------
 
 

@@ -129,6 +129,7 @@ TRIGGERS = {
         lambda: pull(eg.eigvalsh, A, np.ones(2) * 1j),
         lambda: pull(eg.eigvalsh, A, np.ones(3)),
         lambda: pull(eg.eigh, A, (None, None, None)),
+        lambda: eg.numpy.jvp(eg.eigh, A, A, db=A),
     ],
     "public/arguments.py": [
         lambda: eg.funm(A, functions.Fermi(), args=(0.0, 0.0)),
@@ -147,6 +148,8 @@ TRIGGERS = {
         lambda: eg.eigh(np.ones(2)),
         lambda: eg.eigh(np.diag([1.0, np.inf])),
         lambda: eg.eigh(np.ones((2, 3))),
+        lambda: eg.eigh(A, b=I2.astype(np.float32)),
+        lambda: eg.eigh(A, b=np.stack([I2, I2])),
         different_devices,
     ],
     "public/eigen.py": [
@@ -164,6 +167,7 @@ TRIGGERS = {
     "rules/domain.py": [
         lambda: eg.funm(np.diag([1.0, 0.0]), (lambda x: 1 / x,)),
         lambda: eg.logm(-I2),
+        lambda: eg.eigh(A, b=-I2),
         lambda: eg.projector(I2, 0, 1),
         lambda: eg.eigh(np.full((2, 2), 1.5e308)),
         lambda: pull(eg.sqrtm, np.diag([0.0, 0.0, 1.0]), np.ones((3, 3))),

@@ -75,6 +75,44 @@ def value(loss, H):
         return loss.value(Exact, *eigh(H))
 
 
+# -- pencils A v = w B v: arrays (2, n, n), A and B ------------------------------------------------------------------
+
+
+def pencil_eigh(P):
+    """Ascending eigenvalues, and vectors with V^H B V = 1: reduced by a Cholesky factor of B."""
+    with mp.workdps(DIGITS):
+        n = P.shape[-1]
+        L = mp.cholesky(mp.matrix(P[1].tolist())) ** -1
+        inverse = np.array([[L[i, j] for j in range(n)] for i in range(n)], dtype=object)
+        w, U = eigh(hermitian(inverse @ P[0] @ adjoint(inverse)))
+        return w, adjoint(inverse) @ U
+
+
+def pencil_with_spectrum(w, condition, rng, complex_=False):
+    """An exact pencil with exactly these eigenvalues, and a B of that condition."""
+    n = len(w)
+    b = np.logspace(0, -np.log10(condition) / 2, n)
+    with mp.workdps(DIGITS):
+        roots, C = with_spectrum(b, rng, complex_), with_spectrum(w, rng, complex_)
+        return np.stack([hermitian(roots @ C @ roots), hermitian(roots @ roots)])
+
+
+def pencil_gradient(loss, P):
+    """The Hermitian gradients at simple eigenvalues, from dv_k = Σ_i v_i v_i^H (dA - w_k dB) v_k / (w_k - w_i) - …"""
+    with mp.workdps(DIGITS):
+        w, V = pencil_eigh(P)
+        gw, gV = loss.cotangents(w, V)
+        N, n = adjoint(V) @ gV, len(w)
+        K, J = (np.array([[mp.mpc(0)] * n for _ in range(n)], dtype=object).reshape(n, n) for _ in range(2))
+        for i in range(n):
+            K[i, i], J[i, i] = gw[i] + 0 * N[i, i], -gw[i] * w[i] - N[i, i].real / 2
+            for k in range(n):
+                if i != k:
+                    K[i, k] = N[i, k] / (w[k] - w[i])
+                    J[i, k] = -K[i, k] * w[k]
+        return np.stack([hermitian(V @ X @ adjoint(V)) for X in (K, J)])
+
+
 def inner(X, Y):
     """Re tr(X^H Y)."""
     with mp.workdps(DIGITS):
