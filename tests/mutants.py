@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "gradient made symmetric, not Hermitian",
         "rules/blocks.py",
-        "return (hermitian(xp, V @ K @ adjoint(xp, V)),)",
-        "return (xp.conj(hermitian(xp, V @ K @ adjoint(xp, V))),)",
+        "return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)",
+        "return (xp.conj(hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V))),)",
         ("duality", "finite_differences"),
     ),
     # clusters
