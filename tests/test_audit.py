@@ -13,7 +13,7 @@ from test_frameworks import PULL
 
 import eigengrad as eg
 from eigengrad.auditing.audit import audit
-from eigengrad.errors import FrameworkError, OptionError, ShapeError
+from eigengrad.errors import FrameworkError, OptionError, ShapeError, UndecidedError
 
 
 def form(m, C, V):
@@ -254,3 +254,117 @@ def test_for_test_suites():
         eg.testing.check_gradient(loss, G)
     with pytest.raises(AssertionError, match="no derivative: kink"):
         eg.testing.check_gradient(loss, np.eye(2), symmetric=True)
+
+
+def rotated(w, seed=11):
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(w), len(w))))[0]
+    a = (Q * np.array(w)) @ Q.T
+    return (a + a.T) / 2
+
+
+def logdet(a):
+    with np.errstate(all="ignore"):
+        sign, value = np.linalg.slogdet(a)
+        return value if sign > 0 else np.nan
+
+
+#: A loss, its gradient, a matrix where it is smooth.
+SMOOTH = {
+    "trace, 0": (np.trace, lambda a: np.eye(len(a)), np.diag([1.0, -1.0])),
+    "at its minimum": (lambda a: np.sum((a - np.eye(3)) ** 2), lambda a: 2 * (a - np.eye(3)), np.eye(3)),
+    "log det, 0": (logdet, lambda a: np.linalg.inv(a).T, np.eye(3)),
+    "log det, steep": (logdet, lambda a: np.linalg.inv(a).T, rotated([1e-6, 0.5, 1.0])),
+    "tr inverse, steep": (
+        lambda a: np.trace(np.linalg.inv(a)),
+        lambda a: -np.linalg.matrix_power(np.linalg.inv(a), 2).T,
+        rotated([1e-3, 0.5, 1.0]),
+    ),
+    "one entry, 0": (lambda a: a[0, 1], lambda a: np.array([[0.0, 1.0], [0.0, 0.0]]), np.diag([1.0, 2.0])),
+    "unseen gap": (lambda a: np.sum(a * a), lambda a: 2 * a, np.diag([1.0, 1.0 + 1e-12, 3.0])),
+    "unseen gap, 1e-8": (lambda a: np.sum(a * a), lambda a: 2 * a, np.diag([1.0, 1.0 + 1e-8, 3.0])),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_losses_are_right_or_undecided_and_wrong_gradients_never_right(name):
+    loss, gradient, a = SMOOTH[name]
+
+    def verdict(g):
+        try:
+            return audit(loss, a, gradient=g).verdict
+        except UndecidedError:
+            return "undecided"
+
+    right, wrong = gradient(a), 1.5 * gradient(a) + (np.max(np.abs(gradient(a))) == 0)
+    assert verdict(right) in ("right", "undecided")
+    assert verdict(wrong) in ("wrong", "undecided")
+    if "steep" not in name:
+        assert (verdict(right), verdict(wrong)) == ("right", "wrong")
+
+
+def test_what_cannot_be_told_is_an_error(tmp_path, monkeypatch):
+    pair = np.diag([1.0, 1.0, 3.0])
+    for loss in (
+        lambda a: 1e12 + np.linalg.eigvalsh(a)[0],
+        lambda a: 1e12 + np.linalg.eigh(a)[1][0, 0] ** 2,
+    ):
+        with pytest.raises(UndecidedError, match="Take away"):
+            audit(loss, pair, gradient=np.eye(3))
+    with pytest.raises(UndecidedError, match="too close"):
+        audit(lambda a: np.linalg.eigvalsh(a)[0], np.diag([1.0, 1.0 + 1e-12, 3.0]), gradient=np.eye(3))
+
+
+def test_every_entry_has_a_part_in_the_verdict():
+    X = np.random.default_rng(5).standard_normal((40, 40))
+    a = X + X.T
+    bad = 2 * a
+    bad[3, 5] += 99.0
+    assert audit(lambda a: np.sum(a * a), a, gradient=bad).verdict == "wrong"
+    kink = audit(lambda a: abs(a[0, 1] - a[1, 0]) + np.trace(a), np.array([[1.0, 0.5], [0.5, 2.0]]), gradient=np.eye(2))
+    assert (kink.verdict, kink.detail) == ("undefined", "kink")
+
+
+def test_a_gradient_that_is_handed_over_is_the_one_that_is_judged():
+    h = harness("torch")
+    a = h.torch.eye(2, dtype=h.torch.float64)
+    assert audit(lambda a: (a * a).sum(), a, gradient=np.zeros((2, 2))).verdict == "wrong"
+
+
+def test_losses_that_work_in_place_or_return_no_number():
+    def in_place(a):
+        a += 1.0
+        return np.sum(a * a)
+
+    a = np.array([[2.0, 1.0], [1.0, 3.0]])
+    assert audit(in_place, a, gradient=2 * (a + 1)).verdict == "right"
+    for bad in (None, "text", [1.0, 2.0]):
+        with pytest.raises(ShapeError, match="one real number"):
+            audit(lambda a, bad=bad: bad, a, gradient=a)
+
+
+def test_a_matrix_in_single_precision_has_its_clusters():
+    a = rotated([1.0, 1.0, 3.0]).astype(np.float32)
+    found = audit(lambda a: np.linalg.eigvalsh(a)[0], a, gradient=np.eye(3))
+    assert found.clusters == ((0, 2),)
+
+
+def test_audits_in_two_threads_leave_eigh_as_it_was():
+    import threading
+    import time
+
+    before, seen = np.linalg.eigh, []
+
+    def loss(a):
+        time.sleep(0.002)
+        return np.linalg.eigh(a)[0][0]
+
+    def work():
+        seen.append(audit(loss, np.diag([1.0, 2.0]), gradient=np.diag([1.0, 0.0])).verdict)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert np.allclose(np.linalg.eigh(np.diag([1.0, 1.0, 3.0]))[1], np.eye(3)), "other threads see the right one"
+    assert np.linalg.eigh is before
+    assert len(seen) == 2

@@ -90,11 +90,11 @@ def masked(p):
 def phases(p):
     d = np.exp(2j * np.pi * p.rng.random(p.n)) if p.complex_ else p.rng.choice([-1.0, 1.0], p.n)
     d[0] = -1.0
-    return p.V, p.V * d, None
+    return p.V, p.V * d, p.a if p.n == 2 else None
 
 
 def order(p):
-    return p.V, np.roll(p.V, 1, axis=1), None
+    return p.V, np.roll(p.V, 1, axis=1), p.a if p.n == 2 else None
 
 
 def with_nan(p):
@@ -268,3 +268,42 @@ def test_the_report():
     assert np.array_equal(g1, p.G)
     assert document["g2"]["real"][0][2] is None
     assert document["exit_code"] == found.exit_code == 1
+
+
+def test_what_a_fresh_reader_found():
+    """Structured arrays, short numbers, zeros, units, half precision, and matrices that are a multiple of 1."""
+    rng = np.random.default_rng(7)
+    G, H, eye = hermitian(4, rng, False), hermitian(4, rng, False), np.eye(3)
+    # a gradient that happens to be orthogonal
+    assert explain(eye, -eye).cause == "bug"
+    assert explain(eye, eye[::-1]).cause == explain([[1.0]], [[-1.0]]).cause == "unexplained"
+    assert explain(np.diag([1.0, -1.0]), np.diag([-1.0, 1.0])).cause == "bug"
+    # numbers that fit single precision by being short have not been in it
+    assert explain(np.full((2, 2), 0.5), np.array([[0.5, 0.5001], [0.5001, 0.5]])).cause == "unexplained"
+    # and rounding of a constant is no factor, in either order
+    for x in (0.1 * eye, np.full((3, 3), 1 / 9)):
+        assert explain(x, x.astype("f4")).cause == explain(x.astype("f4"), x).cause == "precision"
+    assert explain(G * float(np.float32(0.1)), G * 0.1).cause == "precision"
+    with pytest.raises(DtypeError, match="single precision at least"):
+        explain(G.astype("f2"), G)
+    # a close eigenvalue is no licence in single precision
+    near = np.diag([1.0, 1.01, 2.0, 3.0])
+    assert explain(G.astype("f4"), (G + 3e-3).astype("f4"), near).cause == "unexplained"
+    # zeros, from both sides
+    assert explain(G, 0 * G).detail == explain(0 * G, G).detail == "factor 0"
+    # where the whole space is one cluster, nothing is explained by it
+    assert explain(G, H, np.eye(4)).cause == "unexplained"
+    with pytest.raises(NotFiniteError, match="overflow"):
+        explain(G, H, np.full((4, 4), 1.7e308))
+    # a matrix in single precision has clusters in single precision
+    Q = unitary(4, rng, False)
+    a = (Q * [1.0, 1.0, 2.0, 3.0]) @ Q.T
+    one, two = (np.outer(v, v) for v in (Q[:, 0], (Q[:, 0] + Q[:, 1]) / np.sqrt(2)))
+    assert explain(one, two, a.astype("f4")).detail == "basis"
+    # units at the edge
+    assert explain(G * 1e-310, G * 1e-310).cause == "equal"
+    assert explain((G * 1e-40).astype("f4"), (G * 1e-40).astype("f4")).cause == "equal"
+    with pytest.raises(ShapeError, match="must agree"):
+        explain(np.arange(6.0), np.ones((3, 2)))
+    with pytest.raises(ShapeError, match="one length"):
+        explain([[1.0, 2.0], [3.0]], eye)

@@ -12,11 +12,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__, frameworks
-from .errors import EigengradError, InputError
+from .errors import EigengradError, InputError, UndecidedError
 
 if TYPE_CHECKING:
     from .auditing.reporting import Report
@@ -111,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without λ gets a question mark, not a traceback
             stream.reconfigure(errors="replace")
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = io.StringIO()
     top = parser()
     options = top.parse_args(arguments)
     if options.command is None:
@@ -120,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _COMMANDS[options.command](options)
     except EigengradError as error:
         print(f"eigengrad: {error}", file=sys.stderr)
-        return 2
+        return 3 if isinstance(error, UndecidedError) else 2
     except KeyboardInterrupt:
         print("eigengrad: interrupted; no file was written.", file=sys.stderr)
         return 130
@@ -163,6 +166,8 @@ def _explain(options: argparse.Namespace) -> int:
     inputs = [options.first, options.second, options.matrix]
     if inputs.count("-") > 1:
         raise InputError("Standard input can be one of the arrays alone; name files for the others.")
+    if options.key is not None and not any(str(name).lower().endswith(".npz") for name in inputs):
+        raise InputError("--key names an array in an .npz file; none is given, and it takes no other.")
     keys = [options.key if str(name).lower().endswith(".npz") else None for name in inputs]
     g1, g2 = (matrices.load_gradient(name, key) for name, key in zip(inputs[:2], keys[:2], strict=True))
     a = None if options.matrix is None else matrices.load(options.matrix, keys[2])
@@ -176,8 +181,9 @@ def _audit(options: argparse.Namespace) -> int:
     _check_targets(options)
     matrix = matrices.load(options.matrix, options.key)
     print(f"eigengrad: This runs the code of {options.loss.partition(':')[0]}.", file=sys.stderr)
-    loss = loading.function(options.loss)
-    with _Progress() as progress, loading.named(options.loss):
+    # What the module prints is not the report.
+    with redirect_stdout(sys.stderr), _Progress() as progress, loading.named(options.loss):
+        loss = loading.function(options.loss)
         found = audit(loss, matrix, framework=options.framework, progress=progress)
     return _report(found, options)
 
@@ -253,9 +259,15 @@ def _check_targets(options: argparse.Namespace) -> None:
     named = [x for x in (getattr(options, name, None) for name in ("json", "html", "plot", "page")) if x is not None]
     for target in named:
         _writable(target)
-    for target in named:
-        if named.count(target) > 1:
+    inputs = [getattr(options, name, None) for name in ("first", "second", "matrix")]
+    read = {Path(x).resolve() for x in inputs if x is not None}
+    for k, target in enumerate(named):
+        if target == "-":
+            raise InputError("An output needs the name of a file, not -; the report itself goes to standard output.")
+        if Path(target).resolve() in {Path(x).resolve() for x in named[:k]}:
             raise InputError(f"Two outputs both name {target}; give them different files.")
+        if Path(target).resolve() in read:
+            raise InputError(f"{target} is read here, and would be replaced; name another file to write.")
 
 
 def _names(text: str | None) -> list[str] | None:

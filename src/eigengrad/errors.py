@@ -97,5 +97,12 @@ class DomainError(DerivativeError):
     """
 
 
+class UndecidedError(EigengradError):
+    """An audit cannot tell: its differences do not know the gradient.
+
+    Attributes: `known` (to what part of its size the gradient is known).
+    """
+
+
 class InputError(EigengradError):
     """A file or an argument of the command line cannot be used."""

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from .. import frameworks
 from ..clusters import agreement
-from ..errors import DerivativeError
+from ..errors import DerivativeError, UndecidedError
 from ..namespace import xp as _xp
 from .causes import Pair
-from .probe import by_entries
-from .referee import Seen, Subject
+from .probe import STEP, by_entries
+from .referee import ASIDE, Seen, Subject
 from .reporting import Panel, Report, brief
 from .verdicts import EXIT, HEADLINES, REMEDIES, SENTENCES, TONES
 
+#: Differences that know a gradient to less than this tell nothing.
+TELLING = 1e-3
 Verdict = Literal["right", "right-on-symmetric", "wrong", "undefined"]
 
 
@@ -67,7 +69,8 @@ def audit(
 
     Raises
     ------
-    ShapeError where the loss returns no single number, OptionError where no gradient can be asked for, FrameworkError.
+    ShapeError where the loss returns no single number, OptionError where no gradient can be asked for, FrameworkError;
+    UndecidedError where differences know too little of the gradient to tell.
 
     Source
     ------
@@ -85,6 +88,12 @@ def audit(
     subject = Subject(loss, a, framework, gradient, progress)
     returned, refused = subject.gradient()
     seen = subject.against(refused)
+    if seen is not None and seen.detail == "kink" and subject.coarse:
+        raise UndecidedError(
+            "The loss has a kink, or tells apart eigenvalues that are too close for differences to see which. Move the "
+            "matrix, or let the loss see them together.",
+            known=np.inf,
+        )
     if seen is not None:
         return _undefined(subject, returned, seen)
     return _compared(subject, returned, refused)
@@ -106,12 +115,22 @@ def _undefined(subject: Subject, g: NDArray[Any] | None, seen: Seen) -> Audit:
 
 
 def _compared(subject: Subject, g: NDArray[Any] | None, refused: Exception | None) -> Audit:
-    probe = by_entries(lambda stack: np.array([subject.value(x) for x in stack]), subject.a, subject.distance)
+    probe = by_entries(lambda stack: np.array([subject.value(x) for x in stack]), subject.a, subject.scale)
     true, mask = probe.gradient, probe.probed
-    size = float(np.max(np.abs(true[mask])))
-    natural = abs(subject.base) / subject.size  # a gradient of 0 is judged by the loss
-    unit = size if size > 100 * probe.uncertainty else max(natural, probe.uncertainty) or 1.0
-    known = max(10 * probe.uncertainty / unit, agreement(_xp, subject.a))
+    unsure = probe.uncertainty + subject.rounding(STEP * subject.scale / 2)
+    returned = 0.0 if g is None else _top(g[np.isfinite(g)])
+    size = max(_top(true[mask]), returned)
+    natural = max(abs(subject.base) / subject.size, subject.change / (ASIDE * subject.scale))
+    nothing = 100 * _xp.eps(subject.a) * abs(subject.base) / subject.size
+    if returned <= nothing and max(_top(true[mask]), 10 * unsure) <= agreement(_xp, subject.a) * natural:
+        size = natural  # a gradient of 0, to rounding of the loss, is judged by the loss
+    known = max(10 * unsure / size if size else 0.0, agreement(_xp, subject.a))
+    if not known <= TELLING:
+        raise UndecidedError(
+            f"Differences know this gradient to {brief(known)} of its size only, so nothing can be told. Take away "
+            "what is large and constant in the loss, or move the matrix from where it is steep.",
+            known=known,
+        )
     facts = [("entries probed", f"{np.count_nonzero(mask)} of {mask.size}"), ("known to, relative", brief(known))]
     panels: tuple[Panel, ...] = (Panel("by differences", true),)
     if g is None:
@@ -119,9 +138,10 @@ def _compared(subject: Subject, g: NDArray[Any] | None, refused: Exception | Non
         detail = "refused" if isinstance(refused, DerivativeError) else "failed"
         return _report(subject, "wrong", detail, np.nan, np.nan, facts, panels, said=said[:400])
     panels = (Panel("returned", g), *panels)
-    error = float(np.max(np.abs(g - true)[mask])) / unit
     apart = g - true
-    along = float(np.max(np.abs(0.5 * (apart + apart.conj().T))[mask])) / unit
+    # Along directions in which every entry has a part, the others are seen too.
+    error = max(_top(apart[mask]), _along(subject, g, False)) / (size or 1.0)
+    along = max(_top((0.5 * (apart + apart.conj().T))[mask]), _along(subject, g, True)) / (size or 1.0)
     facts += [("error, entry by entry", brief(error)), ("error along symmetric directions", brief(along))]
     if not np.all(np.isfinite(g)):
         return _report(subject, "wrong", "not finite", np.inf, np.inf, facts, panels)
@@ -133,6 +153,20 @@ def _compared(subject: Subject, g: NDArray[Any] | None, refused: Exception | Non
         facts.append(("beside the true one", cause))
     detail = "sign" if verdict == "right" and subject.signed else ""
     return _report(subject, verdict, detail, error, along, facts, panels, cause=cause)
+
+
+def _along(subject: Subject, g: NDArray[Any], hermitian: bool) -> float:
+    """How far <g, E> is from the derivative along random E of norm 1, beyond what that is known to."""
+    rng, worst = np.random.default_rng(4), 0.0
+    for _ in range(3):
+        E = subject.direction(rng, hermitian)
+        slope, unsure = subject.slope(E)
+        worst = max(worst, abs(float(np.vdot(g, E).real) - slope) - 10 * unsure)
+    return worst
+
+
+def _top(x: NDArray[Any]) -> float:
+    return float(np.max(np.abs(x), initial=0.0))
 
 
 def _report(

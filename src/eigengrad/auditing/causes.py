@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..clusters import ROUNDING, agreement, same_cluster
 from ..conventions import CONJUGATE
-from ..errors import ShapeError
+from ..errors import NotFiniteError, ShapeError
 from ..namespace import xp as _xp
 from ..reading import READINGS, order
 
@@ -52,19 +52,16 @@ class Found(NamedTuple):
 class Spectrum:
     """Of the matrix that the two belong to."""
 
-    def __init__(self, a: NDArray[Any]) -> None:
+    def __init__(self, a: NDArray[Any], dtype: Any = np.float64) -> None:
+        """Of a Hermitian matrix whose entries were known to that precision."""
         self.w, self.V = np.linalg.eigh(a)
-        self.same = np.asarray(same_cluster(_xp, self.w))
+        if not np.all(np.isfinite(self.w)):
+            raise NotFiniteError("The eigenvalues of the matrix overflow. Divide it by its largest entry.")
+        self.same = np.asarray(same_cluster(_xp, self.w.astype(dtype)))
         starts = [i for i in range(len(self.w)) if i == 0 or not self.same[i, i - 1]]
         self.groups = [slice(i, j) for i, j in zip(starts, [*starts[1:], len(self.w)], strict=True)]
         #: Ranges of two or more equal eigenvalues.
         self.clusters = tuple((g.start, g.stop) for g in self.groups if g.stop - g.start > 1)
-
-    @property
-    def condition(self) -> float:
-        """max|w| over the smallest gap that is open."""
-        gap = min((self.w[g.start] - self.w[g.start - 1] for g in self.groups[1:]), default=np.inf)
-        return max(1.0, float(np.max(np.abs(self.w)) / gap))
 
     def inside(self, g: NDArray[Any]) -> NDArray[Any]:
         """V^H g V."""
@@ -74,25 +71,36 @@ class Spectrum:
 class Pair:
     """Two arrays, and what can be measured of their difference."""
 
-    def __init__(self, g1: NDArray[Any], g2: NDArray[Any], a: NDArray[Any] | None, known: float = 0.0) -> None:
+    def __init__(
+        self,
+        g1: NDArray[Any],
+        g2: NDArray[Any],
+        a: NDArray[Any] | None,
+        known: float = 0.0,
+        dtype: Any = np.float64,
+    ) -> None:
         n, *others = {_order(g) for g in (g1, g2)} | ({len(a)} if a is not None else set())
         if others:
             raise ShapeError("The arrays belong to matrices of different orders; they must agree.", shape=g2.shape)
-        if g1.ndim == g2.ndim and g1.shape != g2.shape:
+        packed = 1 in (g1.ndim, g2.ndim)
+        if (g1.shape != g2.shape if g1.ndim == g2.ndim else False) or any(
+            packed and g.ndim == 2 and g.shape[0] != g.shape[1] for g in (g1, g2)
+        ):
             raise ShapeError(f"The shapes {g1.shape} and {g2.shape} must agree.", shape=g2.shape)
-        self.spectrum = None if a is None else Spectrum(a)
-        self.finite = bool(np.all(np.isfinite(g1)) and np.all(np.isfinite(g2)))
-        self.size = max(_top(g[np.isfinite(g)]) for g in (g1, g2)) or 1.0
-        self.unit = 2.0 ** -float(np.round(np.log2(self.size)))  # so that no square overflows
-        self.g1, self.g2 = (g * _real(g)(self.unit) for g in (g1, g2))
-        self.size = float(self.size * self.unit)
+        self.spectrum = None if a is None else Spectrum(a, dtype)
         eps = min(float(_xp.eps(g)) for g in (g1, g2))
-        condition = 1.0 if self.spectrum is None else min(self.spectrum.condition, eps**-0.25)
-        #: What is rounding; or what one array is known to, if that is measured.
-        self.rounding = max(ROUNDING * float(np.sqrt(n)) * eps * condition, known)
-        #: What a solver or a cast may have left: more where one array has been in single precision.
+        #: Whether one has been in single precision.
         self.single = any(_single(g) for g in (g1, g2))
+        self.finite = bool(np.all(np.isfinite(g1)) and np.all(np.isfinite(g2)))
+        g1, g2 = (g.astype(np.result_type(g.dtype, np.float64)) for g in (g1, g2))
+        self.size = max(_top(g[np.isfinite(g)]) for g in (g1, g2)) or 1.0
+        # So that no square overflows; a power of two, so that no digit is lost.
+        self.unit = 2.0 ** float(np.clip(-np.round(np.log2(self.size)), -1000, 1000))
+        self.g1, self.g2, self.size = g1 * self.unit, g2 * self.unit, float(self.size * self.unit)
+        #: What a solver or a cast may have left: more where one array has been in single precision.
         self.little = agreement(_xp, np.zeros(1, np.float32)) if self.single else 100.0 * agreement(_xp, np.zeros(1))
+        #: What is rounding; or what one array is known to, if that is measured.
+        self.rounding = max(min(ROUNDING * float(np.sqrt(n)) * eps, self.little), known)
 
     @property
     def apart(self) -> float:
@@ -122,8 +130,8 @@ class Pair:
 
     def _candidates(self) -> Iterator[Found]:
         yield Found("equal", "", self.apart)
-        columns = [g / g.real.dtype.type(self.unit) for g in (self.g1, self.g2)]
-        if all(_orthonormal(v, self.little) for v in columns):
+        columns = [g / self.unit for g in (self.g1, self.g2)]
+        if self.g1.size > 1 and all(self._are_vectors(v) for v in columns):
             yield from self._vectors(*columns)
         if self.g1.ndim == 2 and self.g1.shape[0] != self.g1.shape[1]:
             return
@@ -138,6 +146,19 @@ class Pair:
             yield from self._bugs(forms)
         if self.spectrum is not None and self.g1.ndim == self.g2.ndim == 2:
             yield from self._clusters()
+
+    def _are_vectors(self, v: NDArray[Any]) -> bool:
+        """Orthonormal columns; of a Hermitian array, which may be a gradient, only if they diagonalise the matrix."""
+        if v.ndim != 2 or v.shape[1] > v.shape[0] or _top(v) > 1.0 + self.little:
+            return False
+        if _top(v.conj().T @ v - np.eye(v.shape[1])) > self.little:
+            return False
+        if v.shape[0] != v.shape[1] or _top(v - v.conj().T) > self.little:
+            return True
+        if self.spectrum is None:
+            return False
+        w, parts = self.spectrum.w, np.abs(self.spectrum.V.conj().T @ v) > self.little
+        return all(np.ptp(w[column]) <= self.little * _top(w) for column in parts.T)
 
     def _forms(self, g: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
         """The conventions that an array can be of, each with the Hermitian gradient that it then stands for."""
@@ -182,11 +203,14 @@ class Pair:
             yield from self._factor(self.g1, "")
 
     def _factor(self, g: NDArray[Any], convention: str) -> Iterator[Found]:
-        """A real factor, where more than one number speaks for it."""
+        """A real factor, where more than one number speaks for it, and that is not one of precision."""
+        if _top(g) == 0.0 and _top(self.g2) > 0.0:
+            yield Found("bug", "factor 0", 0.0, convention)
         if np.count_nonzero(np.abs(g) > self.little * _top(g)) < 2:
             return
         factor = float(np.vdot(g, self.g2).real / np.vdot(g, g).real)
-        yield Found("bug", f"factor {factor:.6g}", self.left(factor * g), convention)
+        if abs(factor - 1.0) > self.little:
+            yield Found("bug", f"factor {factor:.6g}", self.left(factor * g), convention)
 
     def _gap_sign(self, G: NDArray[Any]) -> NDArray[Any]:
         assert self.spectrum is not None
@@ -216,7 +240,7 @@ class Pair:
         """Where K differs only by what a change of basis inside the clusters makes of it."""
         assert self.spectrum is not None
         same, groups = self.spectrum.same, self.spectrum.groups
-        if not self.spectrum.clusters:
+        if not self.spectrum.clusters or len(groups) == 1:  # all is inside, and all would be explained
             return
         K1, K2 = (self.spectrum.inside(_hermitian(g)) for g in (self.g1, self.g2))
         touched = np.zeros(same.shape, dtype=bool)
@@ -253,21 +277,14 @@ def _order(g: NDArray[Any]) -> int:
 
 
 def _single(g: NDArray[Any]) -> bool:
-    """Whether its numbers have been in single precision."""
+    """Whether it is in single precision; or in double with numbers that fit single, and not by being short."""
+    if g.dtype.name in ("float32", "complex64"):
+        return True
+    parts = np.ravel(g).view(g.real.dtype)
     with np.errstate(over="ignore"):
-        return bool(np.all(g == g.astype(np.complex64 if np.iscomplexobj(g) else np.float32))) and not bool(
-            np.all(g == np.round(g))
-        )
-
-
-def _orthonormal(g: NDArray[Any], little: float) -> bool:
-    if g.ndim != 2 or g.shape[1] > g.shape[0] or _top(g) > 1.0 + little:
-        return False
-    return bool(_top(g.conj().T @ g - np.eye(g.shape[1])) <= little)
-
-
-def _real(x: Any) -> Any:
-    return np.asarray(x).real.dtype.type
+        fits = bool(np.all(parts == parts.astype(np.float32)))
+    mantissa = np.ldexp(np.frexp(parts)[0], 16)
+    return fits and bool(np.any(mantissa != np.round(mantissa)))
 
 
 def _top(x: Any) -> float:

@@ -62,7 +62,7 @@ def explain(g1: Any, g2: Any, a: Any = None, *, names: tuple[str, str] = ("the f
     """
     g1, g2 = (array_of(g, name) for g, name in zip((g1, g2), names, strict=True))
     H = None if a is None else matrix_of(a)
-    pair = Pair(g1, g2, H)
+    pair = Pair(g1, g2, H, dtype=np.float64 if a is None else array_of(a, "The matrix").real.dtype)
     found = pair.cause()
     words = {"one": names[0], "two": names[1], "detail": found.detail, "residual": brief(found.residual)}
     key = found.detail if found.detail in SENTENCES else f"{found.cause}: factor" if "factor" in found.detail else None
@@ -108,8 +108,11 @@ def array_of(g: Any, name: str) -> NDArray[Any]:
     """As NumPy, from any framework; lists and scalars too."""
     x = g if isinstance(g, np.ndarray) else frameworks.adapter_for(g)._xp.numpy(_tensor(g))
     x = np.asarray(x)
-    if x.dtype.kind not in "iufc":
-        raise DtypeError(f"{name} has dtype {x.dtype}; it must hold real or complex numbers.", dtype=x.dtype)
+    if x.dtype.kind not in "iufc" or x.dtype.name == "float16":
+        raise DtypeError(
+            f"{name} has dtype {x.dtype}; it must hold real or complex numbers, of single precision at least.",
+            dtype=x.dtype,
+        )
     if x.ndim not in (1, 2) or 0 in x.shape:
         raise ShapeError(
             f"{name} has shape {x.shape}; it must be one matrix, or a packed one, with entries.", shape=x.shape
@@ -118,7 +121,12 @@ def array_of(g: Any, name: str) -> NDArray[Any]:
 
 
 def _tensor(g: Any) -> Any:
-    return np.asarray(g) if isinstance(g, list | tuple | int | float | complex) else g
+    if not isinstance(g, list | tuple | int | float | complex):
+        return g
+    try:
+        return np.asarray(g)
+    except ValueError as error:
+        raise ShapeError(f"The rows of this list do not make an array: {error}. They must have one length.") from error
 
 
 def matrix_of(a: Any) -> NDArray[Any]:

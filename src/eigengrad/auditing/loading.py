@@ -24,7 +24,7 @@ def function(name: str) -> Any:
         found = import_module(module)
     except ModuleNotFoundError as error:
         raise InputError(f"{module} cannot be imported: {error}. Call this in the folder that it lies in.") from None
-    except (Exception, SystemExit) as error:  # whatever the module does
+    except (Exception, SystemExit, GeneratorExit) as error:  # whatever the module does
         raise InputError(f"{module} cannot be imported: {_said(error)}. Look at it with python -c.") from error
     for part in path.split("."):
         if not hasattr(found, part):
@@ -42,7 +42,7 @@ def named(name: str) -> Iterator[None]:
         yield
     except EigengradError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise InputError(f"{name} fails at this matrix: {_said(error)}. It must return one real number.") from error
 
 

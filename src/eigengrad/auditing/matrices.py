@@ -154,6 +154,8 @@ def _text(data: bytes, separator: str | None) -> Any:
 
 
 def _number(text: str) -> complex | float:
+    if "_" in text:  # Python's way to write 1000000, and a slip in a table
+        raise ValueError(f"{text.strip()!r} is not a number")
     try:
         return float(text)
     except ValueError:

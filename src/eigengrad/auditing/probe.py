@@ -53,7 +53,8 @@ def by_entries(values: Callable[[NDArray[Any]], NDArray[Any]], a: NDArray[Any], 
             continue
         both = [_row(values, a, i, columns, units, STEP * distance / part) for part in (1, 2)]
         gradient[i, columns] = both[1]
-        worst = max(worst, float(np.max(np.abs(both[1] - both[0]))))
+        apart = np.abs(both[1] - both[0])
+        worst = max(worst, float(np.max(np.where(np.isfinite(apart), apart, np.inf))))
     return Probe(gradient, worst, probed)
 
 

@@ -7,6 +7,7 @@ holds it: signs or phases of all vectors are drawn anew, or the basis of one clu
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,10 @@ SOLVERS = {
     "jax": ("jax.numpy.linalg", "jax.scipy.linalg"),
     "autograd": ("autograd.numpy.linalg",),
 }
+
+
+#: One audit at a time changes the functions; other threads go on with the right ones.
+_LOCK = threading.RLock()
 
 
 def _block(size: int, complex_: bool, rng: np.random.Generator) -> NDArray[Any]:
@@ -49,8 +54,12 @@ def turn(w: NDArray[Any], complex_: bool, cluster: int | None, rng: np.random.Ge
 
 
 def _turned(eigh: Callable[..., Any], like: Callable[[Any, Any], Any], cluster: int | None) -> Callable[..., Any]:
+    here = threading.get_ident()
+
     def function(*args: Any, **kwargs: Any) -> Any:
         found = eigh(*args, **kwargs)
+        if threading.get_ident() != here:
+            return found
         rng = np.random.default_rng(1)  # the same turn in every call: a loss may call twice
         try:
             w, V = found
@@ -80,6 +89,7 @@ def _like(framework: str) -> Callable[[Any, Any], Any]:
 def turned(framework: str, loss: Callable[..., Any], cluster: int | None = None) -> Iterator[None]:
     """The framework's eigh, turned; put back at the end, however it comes."""
     undo: list[tuple[Any, str, Any]] = []
+    _LOCK.acquire()
     try:
         for name in dict.fromkeys((*SOLVERS[framework], *SOLVERS["numpy"])):
             module = sys.modules.get(name) or _attribute(name)
@@ -95,6 +105,7 @@ def turned(framework: str, loss: Callable[..., Any], cluster: int | None = None)
     finally:
         for place, held, eigh in reversed(undo):
             setattr(place, held, eigh)
+        _LOCK.release()
 
 
 def _holders(loss: Callable[..., Any], eigh: Any) -> list[Any]:

@@ -18,7 +18,8 @@ SENTENCES = {
     "entry, and by {along} along symmetric directions.",
     "wrong, not finite": "The gradient that {title} returns is not finite; the loss has one, which differences show.",
     "wrong, refused": "No gradient came back, and the loss has one, which differences show. {said}",
-    "wrong, failed": "No gradient came back from {title}, and the loss has one, which differences show. {said}",
+    "wrong, failed": "No gradient came back from {title}; differences of the loss show one, which may belong to a "
+    "choice that its eigensolver made. {said}",
     "undefined, value": "The loss has no finite value at this matrix, so it has no derivative there.",
     "undefined, phase": "The value depends on the phase of a complex eigenvector, which no decomposition fixes. "
     "Whatever gradient comes back belongs to a choice that the eigensolver made.",

@@ -20,7 +20,7 @@ SENTENCES = {
     "differ by is antisymmetric, and no symmetric direction sees it; entry by entry at most one of them is right.",
     "gauge": "The columns are the same up to {detail}, which no decomposition fixes: {residual} is left.",
     "degenerate-basis": "{one} and {two} differ only where equal eigenvalues have a part in it, by no more than a "
-    "change of basis in their eigenspace makes: {residual} is left. A loss that sees the difference has no "
+    "change of basis in their eigenspace makes: {residual} is left. A loss that sees single vectors of it has no "
     "derivative here.",
     "inside": "{one} and {two} differ only inside the eigenspace of equal eigenvalues, and not by its basis alone; "
     "outside of it {residual} is left. Either the loss has a kink here, or one of the two leaves out what equal "
