@@ -29,6 +29,8 @@ from fuzz_run import judge, reproduce, shrink  # noqa: E402
 from eigengrad.frameworks import FRAMEWORKS  # noqa: E402
 from eigengrad.frameworks import version as installed  # noqa: E402
 
+#: Right, where the condition leaves less than two digits to be asked for.
+NO_DIGITS = "right, no digits asked"
 BAD = (Verdict.WRONG, Verdict.REFUSED_WRONGLY)
 PEERS = [name for name in FRAMEWORKS if name != "numpy"]
 PAGE = """# The fuzz
@@ -42,9 +44,10 @@ A seed draws a real or complex matrix, n = 1 to 5, in single or double precision
 by 1e-16 to 1e-3, split by 3 to 10,000 eps around the tolerance, or graded over 16 decades; what is read, with NaN where
 nothing is; a loss, scaled by 1e-6 to 1e6; a call (`eigh`, `eigvalsh`, `funm`, `trace_funm`, `projector`) and a policy.
 
-**Right** is an error of at most 100 · eps · condition; through `eigvalsh` a subgradient, where there is a kink.
-**Refused rightly** is an error or NaN where eigenvalues are equal within the tolerance and the loss has no derivative
-there, or none that `w` and `V` determine; elsewhere a refusal is wrong. **Silently wrong** is any other number. How
+**Right** is an error of at most 100 · eps · condition, counted apart where that leaves less than two digits of the
+gradient to be asked for; through `eigvalsh` a subgradient, where there is a kink. **Refused rightly** is an error or
+NaN where eigenvalues are equal within the tolerance and the loss has no derivative there, or none that `w` and `V`
+determine; elsewhere a refusal is wrong. **Silently wrong** is any other number. How
 exactly was said before anything was run, in tests/fuzz_oracle.py. Of the frameworks' own gradients the Hermitian part
 is judged, so that no convention counts against them; NaN and errors count as refusals, a subgradient as right, and a
 refusal as right also where a function of the matrix would have answered, which the framework does not have.
@@ -81,7 +84,8 @@ def ask(seed: int) -> tuple[Counter, list[str]]:
     for framework in FRAMEWORKS:
         for own in (False, True)[: 1 + (framework != "numpy")]:
             answer = judge(asked[own], framework, own, truths[own])
-            counts[framework, own, case.kind, case.spectrum, answer.verdict] += 1
+            verdict = answer.verdict if answer.digits else NO_DIGITS
+            counts[framework, own, case.kind, case.spectrum, verdict] += 1
             if not own and answer.verdict in BAD:
                 small = shrink(case, framework)
                 measured = f"{answer.verdict} ({answer.ratio:.3g} of what is allowed) {answer.said}"
@@ -152,7 +156,7 @@ def silently_wrong(counts: Counts, head: str, name: str, place: int) -> str:
 
 def page(found: Counter, start: int, done: int) -> str:
     counts = Counts(found)
-    verdicts = (Verdict.RIGHT, Verdict.REFUSED, Verdict.REFUSED_WRONGLY, Verdict.WRONG)
+    verdicts = (Verdict.RIGHT, NO_DIGITS, Verdict.REFUSED, Verdict.REFUSED_WRONGLY, Verdict.WRONG)
     rows = [
         [title, *(counts(own=own, framework=f, verdict=v) for v in verdicts)]
         for own, f, title in (

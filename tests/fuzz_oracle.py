@@ -181,8 +181,11 @@ class Truth:
 
     # -- the judgement ------------------------------------------------------------------------------------------------
 
-    def judge(self, X: np.ndarray | None, conventional: bool = True) -> tuple[Verdict, float]:
-        """Of a gradient, or None for an error; and its error in units of what is allowed, where that was measured."""
+    def judge(self, X: np.ndarray | None, conventional: bool = True, sign: int = 1) -> tuple[Verdict, float]:
+        """Of a gradient, or None for an error; and its error in units of what is allowed, where that was measured.
+
+        `sign` is that of the vector that was returned, beside the one here, for a loss that sees it.
+        """
         must, may = self.must(), self.may()
         read = PULL[self.case.UPLO if conventional else None](np.ones((self.n, self.n))) > 0
         if X is None or np.all(np.isnan(X[read])):
@@ -195,17 +198,32 @@ class Truth:
         elif must:
             return Verdict.WRONG, np.inf
         else:
-            ratio = self.error(X, conventional)
+            ratio = self.error(X, conventional, sign)
         return (Verdict.RIGHT if ratio <= 1.0 else Verdict.WRONG), float(ratio)
 
-    def error(self, X: np.ndarray, conventional: bool) -> float:
+    @cached_property
+    def allowed(self) -> mp.mpf:
+        eps = mp.mpf(self.case.eps)
         with mp.workdps(DIGITS):
-            G = PULL[self.case.UPLO if conventional else None](self.G)
-            eps = mp.mpf(self.case.eps)
-            allowed = FACTOR * (mp.sqrt(eps) if self.case.degenerate == "split" else eps) * (self.moves + self.made)
-            signs = (1, -1) if self.case.sees == "component" else (1,)
-            apart = min(top(truth.exact(X) - sign * G) for sign in signs)
-            return apart / allowed if allowed > 0 else (mp.inf if apart > 0 else mp.mpf(0))
+            return FACTOR * (mp.sqrt(eps) if self.case.degenerate == "split" else eps) * (self.moves + self.made)
+
+    @property
+    def digits_asked(self) -> bool:
+        """Whether the condition leaves two digits of the gradient to be asked for."""
+        return self.allowed <= mp.mpf("0.01") * top(self.G)
+
+    def error(self, X: np.ndarray, conventional: bool, sign: int) -> float:
+        with mp.workdps(DIGITS):
+            G = PULL[self.case.UPLO if conventional else None](sign * self.G)
+            apart = top(truth.exact(X) - G)
+            return apart / self.allowed if self.allowed > 0 else (mp.inf if apart > 0 else mp.mpf(0))
+
+    def component(self, v: np.ndarray) -> float:
+        """Of a vector that a framework returned, relative to the one here: its sign is that of the loss."""
+        k = self.case.c.index(1.0)
+        with mp.workdps(DIGITS):
+            here = mp.re(sum(np.conj(self.C[:, 0]) * self.V[:, k]))
+        return float(np.real(np.vdot(self.case.C[:, 0], v))) * float(here)
 
     def subgradient(self, X: np.ndarray, multiple: float) -> float:
         """Whether X = V S V^H, S block-diagonal by clusters, each block majorised by the weights of its cluster."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from fuzz_cases import FUNCTIONS, Case
-from fuzz_oracle import Truth, Verdict
+from fuzz_oracle import Truth, Verdict, top
 from harness import harness
 
 from eigengrad.errors import DerivativeError
@@ -19,6 +19,7 @@ class Answer(NamedTuple):
     verdict: Verdict
     ratio: float  # of the error to what is allowed
     said: str  # an error's text
+    digits: bool = True  # whether two digits or more were asked for, of a right number
 
 
 def gradient(case: Case, framework: str, own: bool) -> np.ndarray:
@@ -37,13 +38,8 @@ def gradient(case: Case, framework: str, own: bool) -> np.ndarray:
 
 
 def _own(case, h, framework, x):
-    m = h.m
-    if framework == "torch":
-        linalg, real = h.torch.linalg, lambda w: w
-    elif framework == "tensorflow":
-        linalg, real = h.tf.linalg, m.real
-    else:
-        linalg, real = (h.jax.numpy if framework == "jax" else h.anp).linalg, lambda w: w
+    m, linalg = h.m, _linalg(h, framework)
+    real = m.real if framework == "tensorflow" else lambda w: w
     if case.sees == "values" and hasattr(linalg, "eigvalsh") and framework != "autograd":
         return case.of_pairs(m, real(linalg.eigvalsh(x)), None)
     w, V = linalg.eigh(x)
@@ -78,12 +74,33 @@ def judge(case: Case, framework: str, own: bool = False, truths: list[Truth] | N
             g = gradient(case, framework, own).reshape(-1, case.n, case.n)
         except refusals as error:
             said = f"{type(error).__name__}: {error}"
-    answers = [t.judge(None if g is None else g[k], not own) for k, t in enumerate(truths)]
+    signs = [1] * len(truths)
+    if g is not None and case.sees == "component" and not case.complex_:
+        signs = [1 if t.component(v) >= 0 else -1 for t, v in zip(truths, _vectors(case, framework, own), strict=True)]
+    answers = [t.judge(None if g is None else g[k], not own, signs[k]) for k, t in enumerate(truths)]
     if g is None:
         verdict = Verdict.REFUSED if any(v is Verdict.REFUSED for v, _ in answers) else Verdict.REFUSED_WRONGLY
     else:
         verdict = min((v for v, _ in answers), key=ORDER.index)
-    return Answer(verdict, max(r for _, r in answers), said)
+    digits = verdict is not Verdict.RIGHT or any(t.may() or t.digits_asked or top(t.G) == 0 for t in truths)
+    return Answer(verdict, max(r for _, r in answers), said, digits)
+
+
+def _vectors(case: Case, framework: str, own: bool) -> np.ndarray:
+    """The vectors that a loss sees, as the same function returns them."""
+    h = harness(framework)
+    if framework == "numpy":
+        V = h.eg.vjp(h.eg.eigh, case.handed(), case.UPLO, degenerate=case.degenerate)[0][1]
+    elif own:
+        V = h.numpy(_linalg(h, framework).eigh(h.array(case.a))[1])
+    else:
+        V = h.numpy(h.eg.eigh(h.array(case.handed()), case.UPLO, degenerate=case.degenerate)[1])
+    return V[..., :, case.c.index(1.0)].reshape(-1, case.n)
+
+
+def _linalg(h, framework):
+    of = {"torch": lambda: h.torch, "tensorflow": lambda: h.tf, "jax": lambda: h.jax.numpy, "autograd": lambda: h.anp}
+    return of[framework]().linalg
 
 
 def shrink(case: Case, framework: str) -> Case:

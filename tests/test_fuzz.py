@@ -52,8 +52,6 @@ def test_a_wrong_gradient_is_seen(fault, monkeypatch):
             continue
         if case.spectrum in ("split", "boundary", "graded") or (fault == "one entry" and case.eps > 1e-10):
             continue  # what is known of a gradient there may be less than the fault
-        if fault == "sign" and case.sees == "component":
-            continue  # that of a vector is free
         kinds.add(case.kind)
         verdict = fuzz_run.judge(case, "numpy", False, truths).verdict
         seen.setdefault(case.kind, []).append(verdict is Verdict.WRONG)
