@@ -81,7 +81,7 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
         H, args = function.prepare(xp, H, *args), []
         if degenerate != "nan" and xp.any(xp.isfinite(H) == False):  # noqa: E712 - an array
             raise OptionError(
-                f"{', '.join(names)}: these values make the matrix infinite or NaN; they must be finite, a scale not 0.",
+                f"{', '.join(names)}: these values make the matrix infinite or NaN; they must be finite, scales not 0.",
                 value=names,
             )
     how = how.but(function=function, arguments=len(args))
