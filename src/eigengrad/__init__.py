@@ -42,6 +42,7 @@ __all__ = [
     "detect",
     "directional_derivative",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "errors",
     "expm",
@@ -68,6 +69,7 @@ __all__ = [
 
 eigh = dispatch(public.eigh, __name__)
 eigvalsh = dispatch(public.eigvalsh, __name__)
+eigsh = dispatch(public.eigsh, __name__)
 block_diagonalize = dispatch(public.block_diagonalize, __name__)
 funm = dispatch(public.funm, __name__)
 sqrtm = dispatch(public.sqrtm, __name__)

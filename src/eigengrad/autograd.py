@@ -6,6 +6,7 @@ Complex gradients are autograd's: the conjugate of ∂L/∂Re + i ∂L/∂Im.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval, isbox
 
 from . import namespace, public
-from .errors import ClosureError
+from .errors import ClosureError, FrameworkError
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
 from .rules import Rule
@@ -32,6 +33,7 @@ __all__ = [
     "detect",
     "directional_derivative",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "expm",
     "funm",
@@ -117,6 +119,30 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     return out, None
 
 
+def _matrix(A: Any) -> Any:
+    if isbox(A):
+        raise FrameworkError("autograd has no sparse arrays. Hand over a function of x and parameters, or use NumPy's vjp.")
+    return namespace.xp.matrix(A)
+
+
+def _columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
+    return anp.stack([f(X[:, j], *p) for j in range(_value(X).shape[-1])], -1)
+
+
+def _pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
+    """For <X, Y> = Re tr(X^H Y), where autograd has the bilinear product."""
+    back = autograd.make_vjp(lambda p: _columns(f, [p[i] for i in range(len(p))], X))(traced_tuple(tuple(p)))[0]
+    found = back(_conj(Y))
+    return tuple(_conj(found[i]) for i in range(len(p)))
+
+
+def _along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
+    """As the adjoint of `_pull`, which is linear: autograd has no forward mode for some operations."""
+    like = 0.0 * _value(X)
+    back = autograd.make_vjp(lambda Y: traced_tuple(tuple(map(_conj, _pull(f, p, Y, X)))))(like)[0]
+    return _conj(back(traced_tuple(tuple(dp))))
+
+
 _CONSTANT = (
     "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite iscomplex eps any numpy eigensolver "
     "eigenvalues size"
@@ -147,6 +173,14 @@ _xp = SimpleNamespace(
     slope=_slope,
     gradient=_gradient,
     parameter=lambda v, like: _cast(v * np.ones(()), _value(like).real),
+    host=lambda f, shapes, *x: f(*map(_value, x)),
+    rule=cache(lambda rule: _attach(rule)),
+    columns=_columns,
+    along=_along,
+    pull=_pull,
+    matrix=_matrix,
+    lift=np.asarray,
+    hosted=lambda a: True,
 )
 
 
@@ -222,6 +256,7 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+eigsh = bind(public.eigsh, _xp, __name__)
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)

@@ -65,7 +65,8 @@ def pencil_tolerance(xp: Any, w: Any, A: Any, b: Any) -> Any:
 
 def rounding(xp: Any, w: Any, size: Any, how: Any) -> Any:
     """What is left of data of that size when nothing but rounding is left; `size` broadcasts against (..., 1)."""
-    return (ROUNDING * xp.sqrt(count(xp, w)) * xp.eps(w) + COARSE * how.coarse) * size
+    n = count(xp, w) if how.order is None else how.order + 0.0 * w[..., :1]
+    return (ROUNDING * xp.sqrt(n) * xp.eps(w) + COARSE * how.coarse) * size
 
 
 def numerator(xp: Any, w: Any, size: Any, how: Any) -> Any:

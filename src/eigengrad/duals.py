@@ -65,7 +65,9 @@ def value(x: Any) -> Any:
 
 
 def tangent(x: Any) -> Any:
-    return x.tangent if isinstance(x, Dual) else np.zeros_like(x)
+    if isinstance(x, Dual):
+        return x.tangent
+    return np.zeros_like(x) if isinstance(x, np.ndarray) else 0.0
 
 
 def linear(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,15 +15,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import sparse
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import public
-from .errors import ClosureError, DtypeError, FrameworkError
+from .errors import ClosureError, DtypeError, EigengradError, FrameworkError, OptionError
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+from .solvers import Pattern
 
 __all__ = [
     "BlocksResult",
@@ -33,6 +35,7 @@ __all__ = [
     "detect",
     "directional_derivative",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "expm",
     "funm",
@@ -110,6 +113,61 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     return closed.out_avals[0], (str(closed.jaxpr), constants)
 
 
+def _host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
+    """A function of NumPy arrays; while JAX traces, a call back, in which an error becomes NaN."""
+    if not any(isinstance(v, jax.core.Tracer) for v in x):
+        return tuple(map(jnp.asarray, f(*map(np.asarray, x))))
+    kinds = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes)
+
+    def called(*x: Any) -> Any:
+        if getattr(f, "calls_back", False):
+            raise RuntimeError(
+                "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
+                "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
+            )
+        try:
+            found = f(*map(np.asarray, x))
+        except EigengradError:
+            found = [np.full(s.shape, np.nan, s.dtype) for s in kinds]
+        return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
+
+    return tuple(jax.pure_callback(called, kinds, *x))
+
+
+def _matrix(A: Any) -> tuple[Any, Pattern]:
+    """The values of a sparse array and their pattern, which must be known."""
+    if not isinstance(A, sparse.BCOO | sparse.BCSR) or A.n_batch or A.n_dense or A.ndim != 2:
+        raise FrameworkError(
+            f"eigengrad.jax.eigsh takes BCOO and BCSR matrices without batches, and functions; this is a "
+            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense array, "
+            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+        )
+    if isinstance(A.indices, jax.core.Tracer):
+        raise OptionError(
+            "The pattern of the sparse array is traced, and a solver must know it. Let jit see A.data alone, and make "
+            "the array of it inside: BCOO((data, A.indices), shape=A.shape).",
+            value=A,
+        )
+    if isinstance(A, sparse.BCSR):
+        rows = np.repeat(np.arange(A.shape[0]), np.diff(np.asarray(A.indptr)))
+        padding = np.full(A.nse - len(rows), A.shape[0])
+        return _array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), A.shape[0])
+    return _array(A.data), Pattern(*np.asarray(A.indices).T, A.shape[0])
+
+
+def _columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
+    return jax.vmap(lambda x: f(x, *p), -1, -1)(X)
+
+
+def _pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
+    """For <X, Y> = Re tr(X^H Y), where JAX has the bilinear product."""
+    return tuple(map(jnp.conj, jax.vjp(lambda *p: _columns(f, p, X), *p)[1](jnp.conj(Y))))
+
+
+def _along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
+    return jax.jvp(lambda *p: _columns(f, p, X), tuple(p), tuple(dp))[1]
+
+
 _xp = SimpleNamespace(
     abs=jnp.abs,
     conj=jnp.conj,
@@ -154,6 +212,14 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
+    host=_host,
+    rule=lambda rule: _attach(rule),
+    columns=_columns,
+    along=_along,
+    pull=_pull,
+    matrix=_matrix,
+    lift=jnp.asarray,
+    hosted=lambda a: True,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in _HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
@@ -173,6 +239,8 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
     primitive.def_abstract_eval(shapes)
 
     def batch(x: Sequence[Any], axes: Sequence[Any], how: Any) -> tuple[Any, Any]:
+        if how.system is not None and not how.system.axes:
+            raise OptionError("A function of x and parameters is one problem; vmap makes no batch of it. Loop.")
         size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
         front = [batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)]
         out = primitive.bind(*front, how=how.but(batched=True))  # under vmap no value is looked at, as when traced
@@ -208,6 +276,8 @@ def _primitives(rule: Rule) -> Primitive:
 
     def run(*x: Any, how: Any) -> Any:
         """The primal, compiled; where it makes a NaN of numbers, it is asked again for why."""
+        if rule.host:
+            return list(rule.primal(_blind if how.batched else _direct, x, how))
         out, refused = whole_primal(x, how)
         if not how.batched and how.degenerate != "nan" and refused:
             rule.primal(_direct, x, how)
@@ -219,7 +289,7 @@ def _primitives(rule: Rule) -> Primitive:
         x, out, dx = parts(arguments)
         return tuple(rule.jvp(_xp, x, out, dx, how))
 
-    d = _primitive(f"d_{rule.name}", along)
+    d = _primitive(f"d_{rule.name}", along, (lambda *arguments, how: list(along(*arguments, how=how))) if rule.host else None)
 
     @partial(jax.jit, static_argnames="how")
     def whole(x: Any, y: Any, gout: Any, how: Any) -> Any:
@@ -230,6 +300,8 @@ def _primitives(rule: Rule) -> Primitive:
         """The vjp, compiled where values are concrete; where it makes a NaN of numbers, it is asked again for why."""
         if any(isinstance(v, jax.core.Tracer) for v in (*x, *y, *gout)):
             return rule.vjp(_xp, x, y, gout, how)
+        if rule.host:
+            return rule.vjp(_blind if how.batched else _direct, x, y, gout, how)
         gx, refused = whole(x, y, gout, how)
         if refused and how.degenerate != "nan":
             rule.vjp(_direct, x, y, gout, how)
@@ -272,15 +344,19 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     return lambda *args: tuple(_primitives(rule).bind(*args[:-1], how=args[-1]))
 
 
-def _call(rule: Rule) -> Callable[..., Any]:
+def _call(rule: Rule, xp: Any) -> Callable[..., Any]:
     """A rule as nothing but its value, with every check able to read what it sees."""
-    return lambda *args: rule.primal(_direct, args[:-1], args[-1])
+    return lambda *args: rule.primal(xp, args[:-1], args[-1])
 
 
+#: For values; and for those of a batch, at which no check looks.
 _direct = SimpleNamespace(**vars(_xp))
+_blind = SimpleNamespace(**vars(_xp) | {"any": lambda bad: None})
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
-    setattr(_direct, _rule.name, _call(_rule))
+    for _space in (_direct, _blind):
+        setattr(_space, _rule.name, _call(_rule, _space))
+_direct.rule, _blind.rule = partial(_call, xp=_direct), partial(_call, xp=_blind)
 
 
 # -- for auditing: any function of arrays, seen from NumPy ------------------------------------------------------------
@@ -311,6 +387,7 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+eigsh = bind(public.eigsh, _xp, __name__)
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)

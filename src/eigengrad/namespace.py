@@ -10,6 +10,7 @@ import numpy as np
 
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
 from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
+from .operands import matrix
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
@@ -115,6 +116,14 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         examine=_examine,
         device=lambda x: None,
         parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
+        host=lambda f, shapes, *x: f(*map(value, x)),
+        rule=lambda rule: make(rule, xp),
+        matrix=matrix,
+        lift=np.asarray,
+        columns=_no_function,
+        along=_no_function,
+        pull=_no_function,
+        hosted=lambda a: True,
     )
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
@@ -187,6 +196,13 @@ def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
             value=h,
         )
     return np.asarray(h[order](w, *d))
+
+
+def _no_function(*_: Any) -> Any:
+    raise FrameworkError(
+        "NumPy has no derivative of a function of x and parameters. Hand over a sparse matrix or a LinearOperator, or "
+        "parameters that are arrays of a framework with autodiff."
+    )
 
 
 def _examine(f: Any, *x: Any) -> tuple[Any, Any]:

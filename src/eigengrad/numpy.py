@@ -21,17 +21,21 @@ from .duals import Dual, tangent, value
 from .errors import DtypeError, OptionError, ShapeError
 from .namespace import attach, namespace
 from .namespace import xp as _xp
+from .operands import Values, leaf, moving, operand, returned
 from .public import BlocksResult, EighResult, bind
 from .rules import Rule
+from .rules.system import Factors
 
 __all__ = [
     "BlocksResult",
     "EighResult",
+    "Factors",
     "block_diagonalize",
     "convert",
     "detect",
     "directional_derivative",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "expm",
     "funm",
@@ -56,6 +60,7 @@ __all__ = [
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+eigsh = bind(public.eigsh, _xp, __name__)
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)
@@ -136,15 +141,34 @@ def _like(what: str, g: Any, out: Any) -> Any:
     return g.astype(out.dtype, copy=False)
 
 
-def _pencil(kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
-    """The options, `b` among them as an array of its own, or with its tangent."""
-    b = kwargs.get("b")
+def _matrix(function: Any, a: Any) -> Any:
+    """A matrix as an operand."""
+    return operand(a) if _body(function) is public.eigsh else _xp.array(a)
+
+
+def _moving(a: Any, da: Any) -> Any:
+    """The same with a tangent."""
+    return moving(a, da) if isinstance(a, Values) else Dual(a, _like("tangent", da, a))
+
+
+def _partner(function: Any) -> str:
+    """What the function calls the second matrix of a pencil."""
+    return "M" if _body(function) is public.eigsh else "b"
+
+
+def _pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
+    """The options, the second matrix among them as an operand of its own: it may be the very array `a`."""
+    name = _partner(function)
+    b = kwargs.get(name)
     if b is None:
         if db is not None:
-            raise OptionError("db is a direction in b, and there is no b. Hand over both, or leave db out.", value=db)
+            raise OptionError(
+                f"db is a direction in {name}, and there is no {name}. Hand over both, or leave db out.", value=db
+            )
         return kwargs
-    b = np.array(_xp.array(b))  # of its own: it may be the very array `a`
-    return {**kwargs, "b": Dual(b, _like("tangent", db, b)) if dual else b}
+    b = _matrix(function, b)
+    b = b if isinstance(b, Values) else np.array(b)
+    return {**kwargs, name: _moving(b, db) if dual else b}
 
 
 def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -172,7 +196,8 @@ def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callabl
             gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
             for operand, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
                 total[id(operand)] = total[id(operand)] + g if id(operand) in total else g
-        found = [total.get(id(x), np.zeros_like(value(x))) for x in (a, kwargs.get("b")) if x is not None]
+        operands = [x for x in (a, kwargs.get(_partner(function))) if x is not None]
+        found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
         return Gradients(*found) if len(found) > 1 else found[0]
 
     return result, pullback
@@ -214,7 +239,7 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    return _vjp(function, _xp.array(a), *args, **_pencil(kwargs, dual=False))
+    return _vjp(function, _matrix(function, a), *args, **_pencil(function, kwargs, dual=False))
 
 
 def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs: Any) -> tuple[Any, Any]:
@@ -248,8 +273,8 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs:
     >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
     array([3., 5.])
     """
-    a, kwargs = _xp.array(a), _pencil(kwargs, dual=True, db=db)
-    return _split(_body(function)(_xp, Dual(a, _like("tangent", da, a)), *args, **kwargs))
+    a, kwargs = _moving(_matrix(function, a), da), _pencil(function, kwargs, dual=True, db=db)
+    return _split(_body(function)(_xp, a, *args, **kwargs))
 
 
 def hvp(
@@ -298,8 +323,11 @@ def hvp(
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
-    a, kwargs = _xp.array(a), _pencil(kwargs, dual=True, db=db)
-    result, pullback = _vjp(function, Dual(a, _like("tangent", da, a)), *args, **kwargs)
+    a, kwargs = _moving(_matrix(function, a), da), _pencil(function, kwargs, dual=True, db=db)
+    for operand in (a, kwargs.get(_partner(function))):
+        if isinstance(operand, Values) and operand.kind is None:
+            raise OptionError("Of a LinearOperator there are first derivatives alone. Hand over a sparse matrix.")
+    result, pullback = _vjp(function, a, *args, **kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
     pairs = tuple(map(_pair, outputs, _tuple(cotangent, result), _tuple(dcotangent, result)))
     return _split(pullback(pairs if isinstance(result, tuple) else pairs[0]))

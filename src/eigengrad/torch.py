@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
 from . import public
-from .errors import ClosureError, DtypeError, FrameworkError, unconverged
+from .errors import ClosureError, DtypeError, FrameworkError, OptionError, unconverged
 from .namespace import total
 from .public import BlocksResult, EighResult, bind
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+from .solvers import Pattern
 
 __all__ = [
     "BlocksResult",
@@ -27,6 +29,7 @@ __all__ = [
     "detect",
     "directional_derivative",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "expm",
     "funm",
@@ -146,6 +149,42 @@ def _followed(x: torch.Tensor) -> bool:
     return True
 
 
+def _host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A function of NumPy arrays."""
+    return tuple(torch.as_tensor(np.ascontiguousarray(v), device=x[0].device) for v in f(*map(_numpy, x)))
+
+
+def _matrix(A: Any) -> tuple[torch.Tensor, Pattern]:
+    """The values of a sparse tensor, as autograd knows them, and their pattern."""
+    if not isinstance(A, torch.Tensor) or A.layout not in (torch.sparse_coo, torch.sparse_csr) or A.ndim != 2:
+        what = f"{A.layout} tensor of shape {tuple(A.shape)}" if isinstance(A, torch.Tensor) else type(A).__qualname__
+        raise FrameworkError(
+            f"eigengrad.torch.eigsh takes sparse tensors, COO or CSR, and functions; this is a {what}. Of a dense "
+            "tensor, eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+        )
+    if A.layout == torch.sparse_csr:
+        if A.is_complex() and A.requires_grad:
+            raise DtypeError("torch has no derivative by complex CSR tensors. Convert this one to COO.", dtype=A.dtype)
+        starts, columns = A.crow_indices(), A.col_indices()
+        rows = torch.repeat_interleave(torch.arange(A.shape[0], device=A.device), starts.diff())
+        return _array(A.values()), Pattern(_numpy(rows), _numpy(columns), A.shape[0])
+    A = A.coalesce()
+    return _array(A.values()), Pattern(*_numpy(A.indices()), A.shape[0])
+
+
+def _columns(f: Callable[..., Any], p: Any, X: torch.Tensor) -> torch.Tensor:
+    return torch.stack([f(x, *p) for x in X.unbind(-1)], -1)
+
+
+def _pull(f: Callable[..., Any], p: Any, Y: torch.Tensor, X: torch.Tensor) -> Any:
+    return torch.func.vjp(lambda *p: _columns(f, p, X), *p)[1](Y)
+
+
+def _along(f: Callable[..., Any], p: Any, dp: Any, X: torch.Tensor) -> torch.Tensor:
+    """As the adjoint of `_pull`, which is linear: torch has no forward mode for some operations."""
+    return torch.func.vjp(lambda Y: _pull(f, p, Y, X), torch.zeros_like(X))[1](tuple(dp))[0]
+
+
 def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
     """Numbers go to the device of the matrix, tensors of numbers have theirs."""
     device = None if isinstance(v, torch.Tensor) and v.ndim else like.device
@@ -196,6 +235,14 @@ _xp = SimpleNamespace(
     device=lambda x: x.device,
     narrow=lambda x, like: x.to(like.dtype),
     parameter=_parameter,
+    host=_host,
+    rule=cache(lambda rule: _attach(rule)),
+    columns=_columns,
+    along=_along,
+    pull=_pull,
+    matrix=_matrix,
+    lift=torch.as_tensor,
+    hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in _HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
@@ -221,6 +268,10 @@ _FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
 }
 
 
+def _forward(rule: Rule) -> Callable[..., Any]:
+    return (lambda how, *x: tuple(rule.primal(_xp, x, how))) if rule.host else _FORWARD[rule.inputs](rule.primal)
+
+
 def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
     """Inputs and outputs alone are saved, tracked by autograd, so that every further derivative comes from rules."""
     n = rule.inputs
@@ -243,12 +294,20 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
         with forward_ad._set_fwd_grad_enabled(True):
             return tuple(rule.jvp(_xp, saved[:n], saved[n:], tangents, ctx.how))
 
+    def vmap(info: Any, axes: Any, how: Any, *x: torch.Tensor) -> Any:
+        """Arrays of NumPy hold the whole batch, in front."""
+        if how.system is not None and not how.system.axes:
+            raise OptionError("A function of x and parameters is one problem; vmap makes no batch of it. Loop.")
+        front = [v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0) for v, d in zip(x, axes[1:], strict=True)]
+        out = _xp.rule(rule)(*front, how)
+        return out, (0,) * len(out)
+
     methods = {
-        "generate_vmap_rule": True,
-        "forward": staticmethod(_FORWARD[n](rule.primal)),
+        "forward": staticmethod(_forward(rule)),
         "setup_context": staticmethod(setup_context),
         "backward": staticmethod(backward),
     }
+    methods |= {"vmap": staticmethod(vmap)} if rule.host else {"generate_vmap_rule": True}
     if forward_mode:
         methods["jvp"] = staticmethod(jvp)
     return type(rule.name, (torch.autograd.Function,), methods)
@@ -269,7 +328,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
             torch._dynamo.graph_break()
         return (compiled if torch.compiler.is_compiling() else eager).apply(args[-1], *args[:-1])
 
-    return function
+    return torch.compiler.disable(function) if rule.host else function
 
 
 for _rule in RULES:
@@ -304,6 +363,7 @@ def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: An
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
+eigsh = bind(public.eigsh, _xp, __name__)
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..conventions import convert, detect, svec, unsvec, unvech, vech
 from .binding import How, bind, dispatch
 from .eigen import BlocksResult, EighResult, block_diagonalize, directional_derivative, eigh, eigvalsh
+from .few import eigsh
 from .functions import expm, funm, invsqrtm, logm, powm, signm, sqrtm
 from .sums import logdet, projector, spectral, trace_funm
 
@@ -25,6 +26,7 @@ __all__ = [
     "directional_derivative",
     "dispatch",
     "eigh",
+    "eigsh",
     "eigvalsh",
     "expm",
     "funm",
@@ -47,6 +49,7 @@ __all__ = [
 DIFFERENTIABLE = (
     eigh,
     eigvalsh,
+    eigsh,
     block_diagonalize,
     funm,
     sqrtm,

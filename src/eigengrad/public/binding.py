@@ -32,6 +32,8 @@ class How:
     function: Any = None  # the function of the matrix
     arguments: int = 0  # how many arguments it has that rules know of
     batched: bool = False  # by a transformation of JAX
+    order: int | None = None  # n, where w is a few of n eigenvalues
+    system: Any = None  # that the few belong to (rules/system.py)
 
     def but(self, **changes: Any) -> How:
         return replace(self, **changes)

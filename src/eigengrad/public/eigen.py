@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import OptionError, ShapeError
 from ..reading import UPLO
-from ..rules import blocks, pencil
+from ..rules import blocks, pairs, pencil
+from ..rules.system import Dense, kind
 from .binding import How, door, hand_out, option, partner, together
 
 Degenerate = Literal["raise", "nan", "projector", "split"]
@@ -38,11 +39,41 @@ def _problem(xp: Any, a: Any, b: Any, UPLO: UPLO, degenerate: str) -> tuple[Any,
     return a, (H, B), xp.tracked(a) or xp.tracked(b), how
 
 
+def _few(xp: Any, subset: Any, a: Any, matrices: Any, how: How) -> tuple[slice, How | None]:
+    """Which eigenvalues are asked for; and how, where a solver for a few finds them: else all are, and cut."""
+    n = a.shape[-1]
+    if subset is None:
+        return slice(None), None
+    try:
+        lo, hi = map(operator.index, subset)
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"subset_by_index is {subset!r}; it can be (lo, hi), two integers, both included.", value=subset
+        ) from None
+    if not 0 <= lo <= hi or (n is not None and hi >= n):
+        raise OptionError(
+            f"subset_by_index is {subset!r}; it can be (lo, hi) with 0 <= lo <= hi < {n}, both included.", value=subset
+        )
+    asked = slice(lo, hi + 1)
+    if not xp.hosted(a) or (n is not None and hi - lo + 1 == n):
+        return asked, None
+    return asked, how.but(order=n, system=Dense(lo, hi, kind(matrices[0]), len(matrices)))
+
+
 def _empty(xp: Any, a: Any) -> EighResult:
     return EighResult(xp.real(xp.sum(a, -1)), a)
 
 
-def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: Degenerate = "raise") -> EighResult:
+def eigh(
+    xp: Any,
+    a: Any,
+    /,
+    UPLO: UPLO = None,
+    *,
+    b: Any = None,
+    subset_by_index: tuple[int, int] | None = None,
+    degenerate: Degenerate = "raise",
+) -> EighResult:
     """Eigenvalues and eigenvectors of a symmetric or Hermitian matrix, with a derivative that is right or refused.
 
     A = V diag(w) V^H. With M = V^H dA V and F_ij = 1/(w_j - w_i) where w_i and w_j differ, 0 where they are equal:
@@ -61,6 +92,11 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: De
         (A + A^H)/2, and the gradient is Hermitian; "L" and "U" read that triangle, and the gradient lies in it.
     b : None, or a positive definite array of the shape and dtype of `a`, read as `a` is
         The B of the generalised problem A v = w B v.
+    subset_by_index : None, or (lo, hi), both included, as in scipy.linalg.eigh
+        Which eigenvalues, ascending, are computed, with their vectors: through one reduction to tridiagonal form, which
+        the derivative uses again, in O(n²) for each vector. (In torch.compile, on an accelerator and under
+        jit_compile=True, all are computed and cut.) A cluster may go on beyond them: its members are refused then as
+        soon as a loss depends on them, and second derivatives by them are NaN or refused.
     degenerate : "raise", "nan", "projector" or "split"
         What happens where eigenvalues coincide and the derivative is not determined: an error (NaN where values
         cannot be read, as under tracing); NaN at once, without a look at values; "projector" is the caller's assertion
@@ -73,7 +109,7 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: De
     Returns
     -------
     EighResult(eigenvalues, eigenvectors), ascending and real, shape (..., n), and shape (..., n, n) in the dtype of
-    `a`; eigenvalues in the unit of `a`, or of `a` over `b`. Eigenvalues equal to within 32 eps max|w| are handed out
+    `a` (of a subset, (..., k) and (..., n, k)); eigenvalues in the unit of `a`, or of `a` over `b`. Eigenvalues equal to within 32 eps max|w| are handed out
     exactly equal, and their vectors in a generic basis: `eigh` of the identity does not return the identity. With `b`,
     equal is what the solver knows no better: 4 eps (|A| + |w| |B|) |B^-1|, B scaled to a unit diagonal, where that is
     more, so some eps |w| times the condition of B.
@@ -111,18 +147,35 @@ def eigh(xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: De
     """
     degenerate = option("degenerate", degenerate, Degenerate)
     a, matrices, tracked, how = _problem(xp, a, b, UPLO, degenerate)
+    asked, few = _few(xp, subset_by_index, a, matrices, how)
     if a.shape[-1] == 0:
         return _empty(xp, a)
+    if few is not None:
+        if tracked:
+            w, _, V, echo, edge = xp.rule(pairs.pairs_of(len(matrices)))(*matrices, few)
+            V = pairs.shown(xp, V, echo, edge, few)
+        else:
+            w, V = pairs.decompose(xp, matrices, few)
+        return EighResult(hand_out(xp, w, a, how), hand_out(xp, V, a, how))
     if tracked:
         w, _, V, echo = (xp.blocks if b is None else xp.pencil)(*matrices, how)
         (V,) = xp.look(V, echo, how)
     else:
         w, V = (blocks if b is None else pencil).decompose(xp, *matrices, how)
+    if subset_by_index is not None:
+        w, V = w[..., asked], V[..., asked]
     return EighResult(hand_out(xp, w, a, how), hand_out(xp, V, a, how))
 
 
 def eigvalsh(
-    xp: Any, a: Any, /, UPLO: UPLO = None, *, b: Any = None, degenerate: DegenerateValues = "subgradient"
+    xp: Any,
+    a: Any,
+    /,
+    UPLO: UPLO = None,
+    *,
+    b: Any = None,
+    subset_by_index: tuple[int, int] | None = None,
+    degenerate: DegenerateValues = "subgradient",
 ) -> Any:
     """Eigenvalues of a symmetric or Hermitian matrix; at first order the derivative is never NaN.
 
@@ -137,6 +190,8 @@ def eigvalsh(
         What is read; as in `eigh`.
     b : None, or a positive definite array of the shape and dtype of `a`
         The B of A v = w B v; as in `eigh`.
+    subset_by_index : None, or (lo, hi), both included
+        Which eigenvalues are computed; as in `eigh`.
     degenerate : "subgradient", "raise" or "nan"
         What happens where the loss weights equal eigenvalues differently. It has a kink there (the smallest of a
         repeated smallest eigenvalue, say): one element of its Clarke subdifferential, an error, or NaN.
@@ -170,13 +225,17 @@ def eigvalsh(
     """
     degenerate = option("degenerate", degenerate, DegenerateValues)
     a, matrices, tracked, how = _problem(xp, a, b, UPLO, degenerate)
+    asked, few = _few(xp, subset_by_index, a, matrices, how)
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
+    if few is not None:
+        w = xp.rule(pairs.pairs_of(len(matrices)))(*matrices, few)[0] if tracked else pairs.values(xp, matrices, few)
+        return hand_out(xp, w, a, how)
     if tracked:
         w, *_ = (xp.blocks if b is None else xp.pencil)(*matrices, how)
     else:
         w = (blocks if b is None else pencil).values(xp, *matrices, how)
-    return hand_out(xp, w, a, how)
+    return hand_out(xp, w[..., asked] if subset_by_index is not None else w, a, how)
 
 
 def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> Any:

@@ -23,6 +23,11 @@ where a matrix is meant; and
     size(w)         the length of the last axis, as the framework knows it
     total(f, n)     f(0) + … + f(n - 1), n >= 1, in constant memory
     slope(f, by, x, *args)      the derivative of a user's elementwise f(x, *args), by argument by[0], then by[1], …
+    host(f, shapes, *x)         f of NumPy arrays, without a derivative; shapes of its results, (shape, dtype's name)
+    rule(r)                     a rule that is not in the registry, for it depends on how many arrays a user hands over
+    columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
+    along(f, p, dp, X)          its derivative along dp, by p alone
+    pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
     gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """
 
@@ -70,6 +75,11 @@ NAMES = frozenset(
         "total",
         "slope",
         "gradient",
+        "host",
+        "rule",
+        "columns",
+        "along",
+        "pull",
     ]
 )
 
@@ -83,3 +93,4 @@ class Rule(NamedTuple):
     jvp: Callable[..., tuple[Any, ...]]
     vjp: Callable[..., tuple[Any, ...]]
     linear: tuple[int, ...] = ()
+    host: bool = False  # its primal calls NumPy, so that it runs step by step, and no compiler looks into it

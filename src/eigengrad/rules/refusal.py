@@ -36,6 +36,13 @@ _PHASE = (
     'phase, through |v_k| or v v^H, or use degenerate="nan" to get NaN instead of this error.'
 )
 
+_EDGE = (
+    "The loss depends on part of a cluster of equal eigenvalues (measured {measured:.3g}, allowed {allowed:.3g} in "
+    "the gradient with respect to {what}): {cluster}, and it goes on beyond the pairs asked for. Which of its "
+    "{nouns} are among them is arbitrary, and there is no derivative. Ask for all of the cluster, or leave it out: the "
+    "pairs {inner} are complete."
+)
+
 
 _SECOND = (
     'degenerate="split" has first derivatives only: eigenvalues {below:.6g} and {above:.6g} are closer than '
@@ -121,6 +128,54 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
     bad = same & (xp.abs(Q) > allowed)
     error = lambda: explain(xp, _BASIS, w, bad, xp.abs(Q), allowed)  # noqa: E731
     return refuse(xp, bad, outside, how, error)
+
+
+def refuse_edge(xp: Any, gw: Any, edge: Any, w: Any, how: Any) -> Any:
+    """The cotangent of w, refused where it weights a cluster that goes on beyond the few: the others have weight 0."""
+    if how.degenerate == "subgradient":
+        return gw
+    size = xp.abs(xp.stop(gw))
+    allowed = rounding(xp, w, xp.max(size, -1)[..., None], how)
+    return refuse(xp, (edge > 0.0) & (size > allowed), gw, how, lambda: _explain_edge(xp, edge, size, allowed, w))
+
+
+def refuse_vectors(xp: Any, gV: Any, edge: Any, how: Any) -> Any:
+    """The cotangent of vectors, refused where it is more than rounding at an edge."""
+    size = xp.max(xp.abs(xp.stop(gV)), -2)
+    allowed = rounding(xp, size, xp.max(size, -1)[..., None], how)
+    bad = (edge > 0.0) & (size > allowed)
+    return refuse(xp, bad[..., None, :], gV, how, lambda: _explain_edge(xp, edge, size, allowed))
+
+
+def _explain_edge(xp: Any, edge: Any, size: Any, allowed: Any, w: Any = None) -> DegenerateError:
+    edge, size = xp.numpy(edge) > 0.0, xp.numpy(size)
+    allowed = np.broadcast_to(xp.numpy(allowed), size.shape)
+    *index, worst = np.unravel_index(int(np.argmax(np.where(edge, size - allowed, -np.inf))), size.shape)
+    at = tuple(int(i) for i in index)
+    own, start, stop = edge[at], int(worst), int(worst) + 1
+    while start > 0 and own[start - 1]:
+        start -= 1
+    while stop < len(own) and own[stop]:
+        stop += 1
+    members = f"numbers {start} to {stop - 1}" if stop - start > 1 else f"number {start}"
+    values = None if w is None else xp.numpy(w)[at][start:stop]
+    cluster = members + ("" if values is None else f", {values[0]:.6g}")
+    whole = np.flatnonzero(~own)
+    numbers = {"measured": float(size[(*at, worst)]), "allowed": float(allowed[(*at, worst)])}
+    return DegenerateError(
+        _EDGE.format(
+            cluster=(f"matrix {at} of the batch, " if at else "") + cluster,
+            what="eigenvectors" if w is None else "eigenvalues",
+            nouns="vectors" if w is None else "members",
+            inner=f"{whole[0]} to {whole[-1]}" if len(whole) else "of none",
+            **numbers,
+        ),
+        index=at,
+        cluster=(start, stop),
+        eigenvalues=values,
+        tolerance=None,
+        **numbers,
+    )
 
 
 def refuse_second(xp: Any, X: Any, w: Any, how: Any) -> Any:

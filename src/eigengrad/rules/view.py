@@ -3,7 +3,9 @@
     place(g, echo) = diag(g)            gather(M, echo) = Re diag(M)         adjoint to each other
     look(V, echo)  = V
 
-All three are linear, and `echo` (see blocks.py) carries M = V^H dA V to their derivatives. Inside a cluster, where M is
+    fence(V, edge) = V
+
+All are linear, and `echo` (see blocks.py) carries M = V^H dA V to their derivatives. Inside a cluster, where M is
 no multiple of the identity, the eigenvalues and vectors are not differentiable one by one, and forward mode cannot
 know what the loss will make of them:
 
@@ -12,6 +14,10 @@ know what the loss will make of them:
     forward twice    the cluster's second derivatives of w are NaN: the truth needs the pairs that diag M leaves out
     forward over reverse     a tangent of the weights that differs inside the cluster is refused, for the same reason
     reverse over either      `place` and `gather` send |M| back along `echo`, and the rule of `blocks` refuses
+
+`fence` stands before the vectors of a few of many pairs (pairs.py). Where `edge` says that they belong to a cluster
+that goes on beyond the few, they are an arbitrary choice of its space: their tangents are NaN, and a cotangent that is
+more than rounding beside the others is refused. `guard`, its vjp, checks its own derivative as it checks itself.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from typing import Any
 
 from ..clusters import same_group
 from . import Rule
-from .refusal import differ, explain_weights, moved, refuse, refuse_second
+from .refusal import differ, explain_weights, moved, refuse, refuse_second, refuse_vectors
 
 
 def _spectrum(xp: Any, echo: Any, how: Any) -> tuple[Any, Any]:
@@ -84,6 +90,34 @@ def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     return gout[0], 0.0 * x[1]
 
 
+def _fence(xp: Any, x: Any, how: Any) -> Any:
+    V, _ = x
+    return (1.0 * V,)
+
+
+def _fence_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    (_, edge), (dV, _) = x, dx
+    return (xp.where(edge[..., None, :] > 0.0, float("nan"), xp.fence(dV, edge, how)[0]),)
+
+
+def _fence_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    return xp.guard(gout[0], x[1], how)[0], 0.0 * x[1]
+
+
+def _guard(xp: Any, x: Any, how: Any) -> Any:
+    gV, edge = refuse_vectors(xp, *x, how), x[1]
+    return (xp.where(edge[..., None, :] > 0.0, 0.0 * gV, gV),)
+
+
+def _guard_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    return xp.guard(dx[0], x[1], how)
+
+
+def _guard_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    gV, edge = gout[0], x[1]
+    return xp.where(edge[..., None, :] > 0.0, 0.0, gV), 0.0 * edge
+
+
 def _size(xp: Any, M: Any) -> Any:
     """|M|, for `echo`: where two second derivatives share one decomposition, what they tell must not cancel."""
     return xp.stop(xp.cast(xp.abs(M), M))
@@ -97,3 +131,5 @@ def _any_row(xp: Any, bad: Any) -> Any:
 PLACE = Rule("place", 2, _place, _place_jvp, _place_vjp, linear=(0,))
 GATHER = Rule("gather", 2, _gather, _gather_jvp, _gather_vjp, linear=(0,))
 LOOK = Rule("look", 2, _look, _look_jvp, _look_vjp, linear=(0,))
+FENCE = Rule("fence", 2, _fence, _fence_jvp, _fence_vjp, linear=(0,))
+GUARD = Rule("guard", 2, _guard, _guard_jvp, _guard_vjp, linear=(0,))
