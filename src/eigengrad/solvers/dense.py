@@ -281,7 +281,7 @@ def _polished(d: Any, e: Any, Z: Any, norm: float) -> tuple[Any, float]:
     if Z.shape[1] < len(d) and np.max(np.abs(R - Z * own)) > 0.5 * EQUAL * _EPS * norm:
         Z = _sweep(d, e, own, 4.0 * _EPS * norm, Z).imag
         Z /= np.linalg.norm(Z, axis=0)
-    for _ in range(6):
+    for _ in range(10):
         defect = Z.T @ Z - np.eye(Z.shape[1])
         worst = float(np.max(np.abs(defect)))
         if worst <= (8 + len(defect)) * _EPS or not worst < 0.5:
