@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError
 from eigengrad import clusters
 from eigengrad.errors import ConvergenceError, DomainError
 from eigengrad.numpy import _xp as xp
-from eigengrad.solvers import dense
+from eigengrad.solvers import tridiagonal
 from eigengrad.solvers.dense import Tridiagonal
 
 DTYPES = (np.float64, np.complex128, np.float32, np.complex64)
@@ -221,12 +221,12 @@ def test_vectors_that_are_not_those_asked_for_are_found_again(monkeypatch):
     true = Tridiagonal(A).pairs(0, 6)
     for wrong in (lambda Z: Z[:, ::-1], lambda Z: Z + 0.1, lambda Z: Z * np.nan):
 
-        def broken(*arguments, wrong=wrong, dstemr=dense.lapack.dstemr, **options):
+        def broken(*arguments, wrong=wrong, dstemr=tridiagonal.lapack.dstemr, **options):
             found, w, Z, info = dstemr(*arguments, **options)
             return found, w, wrong(Z), info
 
         with monkeypatch.context() as patch:
-            patch.setattr(dense.lapack, "dstemr", broken)
+            patch.setattr(tridiagonal.lapack, "dstemr", broken)
             found = Tridiagonal(A).pairs(0, 6)
         assert np.array_equal(found.w, true.w)
         assert np.max(np.abs(A @ found.V - found.V * found.w)) <= 1e-13
@@ -292,18 +292,18 @@ def test_a_b_that_is_nearly_singular_is_taken():
 def test_what_lapack_does_not_find_is_an_error(monkeypatch):
     A, B, _ = exact(SINGLE, pencil=True)
     with monkeypatch.context() as patch:
-        patch.setattr(dense.lapack, "dsterf", lambda d, e: (d, 3))
+        patch.setattr(tridiagonal.lapack, "dsterf", lambda d, e: (d, 3))
         with pytest.raises(ConvergenceError, match="3 off-diagonal entries"):
             Tridiagonal(A)
     with monkeypatch.context() as patch:
-        patch.setattr(dense.lapack, "dstemr", lambda d, *_, **__: (0, d, np.eye(16), 1))
-        patch.setattr(dense, "eigh_tridiagonal", fails)
+        patch.setattr(tridiagonal.lapack, "dstemr", lambda d, *_, **__: (0, d, np.eye(16), 1))
+        patch.setattr(tridiagonal, "eigh_tridiagonal", fails)
         with pytest.raises(ConvergenceError, match="no convergence"):
             Tridiagonal(A).pairs(0, 1)
     solver = Tridiagonal(A)
     found = solver.pairs(0, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(dense.lapack, "zgtsv", lambda *parts: (*parts, 1))
+        patch.setattr(tridiagonal.lapack, "zgtsv", lambda *parts: (*parts, 1))
         with pytest.raises(ConvergenceError, match="tridiagonal"):
             solver.complement(found.w, found.V, np.ones((16, 2)))
     for a, b in ((np.full((2, 2), 1.5e308), None), (1e200 * np.eye(2), 1e-200 * np.eye(2))):

@@ -17,13 +17,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal, get_lapack_funcs, lapack, solve_triangular
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from ..clusters import EQUAL, PENCIL
 from ..errors import indefinite, unconverged
+from . import tridiagonal
 from .found import Found
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 class Tridiagonal:
@@ -51,7 +50,7 @@ class Tridiagonal:
             self.scale, A = _scaled(A)
             self.size = float(np.max(np.sum(np.abs(A), axis=-1)))
             self._reduce(A if self.pencil is None else self.pencil.reduce(A))
-            self.spectrum = _eigenvalues(self.d, self.e)
+            self.spectrum = tridiagonal.eigenvalues(self.d, self.e)
             if not np.all(np.isfinite(self.spectrum.astype(self.real) * self.scale)):
                 raise unconverged(f"an eigenvalue of the matrix, whose scale is {self.scale:.3g}, overflows")
             self.norm = float(max(abs(self.spectrum[0]), abs(self.spectrum[-1])))
@@ -64,7 +63,7 @@ class Tridiagonal:
         vector of it is one that a solver prefers.
         """
         (start, below), (above, stop) = self._cluster(lo), self._cluster(hi)
-        Z = _vectors(self.d, self.e, self.spectrum, start, stop)
+        Z = tridiagonal.vectors(self.d, self.e, self.spectrum, start, stop)
         for first, last in {(start, below), (above, stop)}:
             if first < lo or last > hi + 1:
                 _mix(Z[:, first - start : last - start])
@@ -81,9 +80,10 @@ class Tridiagonal:
     def complement(self, w: Any, V: Any, R: Any) -> Any:
         """The columns X in {V^H B X = 0} with  P^H (A X - B X diag(w)) = P^H R,  P = 1 - V V^H B.
 
-        With V the space of the k pairs w, in any basis. T - w is singular there: it is solved as the real part of
-        (T - w - i delta)^-1, delta a few eps |T|, which errs by (delta / gap)^2 only, a step of refinement squares
-        that, and the noise along V, of the size of X, is projected out.
+        V spans the space of the k pairs w, in any basis. T - w is singular there, so what is solved is the real part
+        of (T - w - i delta)^-1 with delta of a few eps |T|. That errs by (delta / gap)^2 only, less than rounding as
+        long as the gap is open: a step of refinement changes no digit. The noise along V, never more than eps / delta
+        of the size of R / |T|, is projected out.
         """
         X = np.zeros_like(R)
         some = np.any(R != 0, axis=0)
@@ -136,14 +136,9 @@ class Tridiagonal:
         return self._turn(X, adjoint=True)
 
     def _solve(self, Z: Any, shifts: Any, Y: Any) -> Any:
-        """The columns X in the complement of Z with  P (T - shift) X = Y."""
-        X = self._inverse(Z, shifts, Y)
-        return X + self._inverse(Z, shifts, _project(Z, Y - (_times(self.d, self.e, X) - X * shifts)))
-
-    def _inverse(self, Z: Any, shifts: Any, Y: Any) -> Any:
         """P re((T - shift - i delta)^-1) Y, column by column."""
         parts = np.stack([Y.real, Y.imag] if np.iscomplexobj(Y) else [Y], axis=-1)
-        X = _sweep(self.d, self.e, shifts, 4.0 * self.eps * (self.norm or 1.0), parts).real
+        X = tridiagonal.sweep(self.d, self.e, shifts, 4.0 * self.eps * (self.norm or 1.0), parts).real
         return _project(Z, X[..., 0] + 1j * X[..., 1] if np.iscomplexobj(Y) else X[..., 0])
 
     def _widths(self) -> Any:
@@ -234,80 +229,6 @@ def _norm(apply: Any, like: Any) -> float:
     for _ in range(5):
         X = apply(np.linalg.qr(X)[0])
     return float(np.linalg.norm(X, 2))
-
-
-def _eigenvalues(d: Any, e: Any) -> Any:
-    """All eigenvalues of the tridiagonal matrix, ascending."""
-    if len(d) == 1:
-        return d
-    w, info = lapack.dsterf(d, e)
-    if info:
-        raise unconverged(f"{info} off-diagonal entries of the tridiagonal form did not vanish")
-    return w
-
-
-def _vectors(d: Any, e: Any, w: Any, start: int, stop: int) -> Any:
-    """Orthonormal eigenvectors start..stop of the tridiagonal matrix, of which w are all eigenvalues.
-
-    Relatively robust representations are fast and nearly always right. That is looked at, and where the vectors are
-    not those asked for, the QL iteration, which cannot fail so, finds all of them.
-    """
-    n, count, norm = len(d), stop - start, max(abs(w[0]), abs(w[-1]))
-    if n == 1:
-        return np.ones((1, 1))
-    found, _, Z, info = lapack.dstemr(
-        d, np.append(e, 0.0), 0 if count == n else 2, 0.0, 0.0, start + 1, stop, lwork=18 * n, liwork=10 * n
-    )
-    if not info and found == count:
-        Z, defect = _polished(d, e, Z[:, :count].copy(order="F"), norm)
-        residual = np.max(np.abs(_times(d, e, Z) - Z * w[start:stop]))
-        if defect <= n * EQUAL * _EPS and residual <= n * EQUAL * _EPS * norm:
-            return Z
-    try:
-        return eigh_tridiagonal(d, e, lapack_driver="stev", check_finite=False)[1][:, start:stop]
-    except np.linalg.LinAlgError as error:
-        raise unconverged(error) from error
-
-
-def _polished(d: Any, e: Any, Z: Any, norm: float) -> tuple[Any, float]:
-    """Vectors to the last digits, and how far from orthonormal they are.
-
-    Of a part of the spectrum, representations leave residuals of hundreds of eps |T|: one step of inverse iteration
-    takes them away. It multiplies by delta^2 / ((T - w)^2 + delta^2). That, and a representation that failed a little,
-    leaves vectors of one tight cluster oblique: Newton's iteration for the nearest orthonormal basis sets them upright.
-    """
-    R = _times(d, e, Z)
-    own = np.sum(Z * R, axis=0)
-    if Z.shape[1] < len(d) and np.max(np.abs(R - Z * own)) > 0.5 * EQUAL * _EPS * norm:
-        Z = _sweep(d, e, own, 4.0 * _EPS * norm, Z).imag
-        Z /= np.linalg.norm(Z, axis=0)
-    for _ in range(10):
-        defect = Z.T @ Z - np.eye(Z.shape[1])
-        worst = float(np.max(np.abs(defect)))
-        if worst <= (8 + len(defect)) * _EPS or not worst < 0.5:
-            break
-        Z = Z - 0.5 * Z @ defect
-    return Z, worst
-
-
-def _sweep(d: Any, e: Any, shifts: Any, delta: float, Y: Any) -> Any:
-    """(T - shift - i delta)^-1 Y of real Y, each column, or the columns of each shift, with its own shift."""
-    X = np.empty(Y.shape, np.complex128)
-    off = e.astype(np.complex128)
-    for j, shift in enumerate(shifts):
-        *_, x, info = lapack.zgtsv(off, d - (shift + 1j * delta), off, Y[:, j])
-        if info:
-            raise unconverged(f"solve with the tridiagonal form, info = {info}")
-        X[:, j] = x.reshape(X[:, j].shape)
-    return X
-
-
-def _times(d: Any, e: Any, X: Any) -> Any:
-    """T X."""
-    Y = d[:, None] * X
-    Y[1:] += e[:, None] * X[:-1]
-    Y[:-1] += e[:, None] * X[1:]
-    return Y
 
 
 def _project(Z: Any, Y: Any) -> Any:
