@@ -97,6 +97,21 @@ class DomainError(DerivativeError):
     """
 
 
+def indefinite(
+    eigenvalue: float, tolerance: float, index: tuple[int, ...] = (), position: int = 0, of: str = ""
+) -> DomainError:
+    """Of the b of a pencil, with its diagonal scaled to 1."""
+    return DomainError(
+        f"b{of} is not positive definite: with its diagonal scaled to 1, its smallest eigenvalue is {eigenvalue:.6g} "
+        f"(known to within {tolerance:.2g}). There are no eigenvectors with V^H b V = 1. Look at what made it; remove "
+        "unknowns that depend on others; if it is `a` that is positive definite, exchange the two.",
+        index=index,
+        position=position,
+        eigenvalue=eigenvalue,
+        tolerance=tolerance,
+    )
+
+
 class UndecidedError(EigengradError):
     """An audit cannot tell: its differences do not know the gradient.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..clusters import beside, rounding, tolerance
-from ..errors import ConvergenceError, DegenerateError, DomainError
+from ..errors import ConvergenceError, DegenerateError, DomainError, indefinite
 from .refusal import refuse
 
 _VALUE = (
@@ -30,11 +30,6 @@ _SLOPE = (
 _CUT = (
     "The cut at {cut}{of} falls between eigenvalues {below:.6g} and {above:.6g}, which are equal to within "
     "{tolerance:.2g}: the space on either side is not determined. Cut at an open gap."
-)
-_INDEFINITE = (
-    "b{of} is not positive definite: with its diagonal scaled to 1, its smallest eigenvalue is {eigenvalue:.6g} (known "
-    "to within {tolerance:.2g}). There are no eigenvectors with V^H b V = 1. Look at what made it; remove unknowns "
-    "that depend on others; if it is `a` that is positive definite, exchange the two."
 )
 _UNSOLVED = (
     "The eigensolver found no decomposition{of}, whose entries go up to {largest:.3g}: eigenvalue {position} came back "
@@ -81,8 +76,7 @@ def positive(xp: Any, b: Any, how: Any) -> Any:
     def error() -> DomainError:
         where = _first(xp.numpy(bad))
         value, width = float(xp.numpy(b)[where]), _width(xp, b, where[:-1])
-        text = _INDEFINITE.format(of=_of(where[:-1]), eigenvalue=value, tolerance=width)
-        return DomainError(text, index=where[:-1], position=where[-1], eigenvalue=value, tolerance=width)
+        return indefinite(value, width, where[:-1], where[-1], _of(where[:-1]))
 
     bad = b <= tolerance(xp, b)
     return refuse(xp, _any(xp, bad)[..., None] & xp.isfinite(b), b, how, error)
