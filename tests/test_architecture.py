@@ -26,6 +26,7 @@ FLOORS = {
     "conventions": 1,
     "frameworks": 1,
     "duals": 1,
+    "solvers": 1,
     "rules": 2,
     "public": 3,
     "namespace": 3,
