@@ -29,6 +29,8 @@ from .options import Options, check
 from .pencil import Pencil, indefinite
 from .projected import Projected
 
+__all__ = ["Krylov", "Options"]
+
 #: The seed of start vectors where none is given.
 SEED = 20240229
 
@@ -37,6 +39,9 @@ SMALL = 60
 
 #: The relative accuracy of the search for the pair further, as long as that is clearly beyond the cut.
 SEARCH = 1e-6
+
+#: Eigenvalues of (A - sigma B)^-1 B that differ by this factor are not searched in one run.
+SPREAD = 1e4
 
 #: A residual that is not explained by tol is to be below eps^0.75 (|A| + |w| |B|) |v|^2.
 ACCURACY = 0.75
@@ -66,9 +71,7 @@ class Krylov:
         self._prepare()
         random = np.random.default_rng(SEED if how.rng is None else how.rng)
         start = noise(random, pencil.n, pencil.dtype) if how.v0 is None else np.array(how.v0, pencil.dtype)
-        run = self._run(start, how.k, how.which, how.tol, random)
-        self._demand(run, "")
-        w, V, rho = self._ritz(run.X)
+        w, V, rho = self._ritz(self._first(start, random))
         count = 1
         for _ in range(how.k + 8):
             missed, further, unsure = [], [], []
@@ -91,6 +94,25 @@ class Krylov:
             residuals=rho,
             converged=how.k,
         )
+
+    def _first(self, start: Any, random: np.random.Generator) -> Any:
+        """Vectors of k pairs, copies possibly missing.
+
+        A shift that all but hits an eigenvalue makes rounding of eps / |w_1 - shift| in all products with the inverse.
+        It lies along the vectors of that eigenvalue. So these are locked, and the others are found again without it.
+        """
+        how, locked = self._options, []
+        run = self._run(start, how.k, how.which, how.tol, random)
+        self._demand(run, "")
+        while self._inverse is not None:
+            size = np.abs(run.theta)
+            near = size > size.max() / SPREAD
+            if near.all():
+                break
+            locked.append(run.X[:, near])
+            run = self._run(run.X[:, ~near].sum(axis=1), int((~near).sum()), how.which, how.tol, random, *locked)
+            self._demand(run, "")
+        return np.hstack([*locked, run.X])
 
     def _found(self, w: Any, V: Any, rho: Any, further: Any, unsure: Any) -> Found:
         pencil = self._pencil
@@ -209,7 +231,7 @@ class Krylov:
         raise NotConverged(
             f"The Lanczos iteration for {what or 'the pairs '}ended after {run.restarts} restarts (maxiter) with "
             f"{int(run.done.sum())} of {run.done.size} converged; the largest residual left is {run.error.max():.3g} "
-            f"in an operator of size {np.abs(run.theta).max():.3g}. Take sigma near the eigenvalues wanted, or a larger "
+            f"in an operator of size {np.abs(run.theta).max():.3g}. Take sigma near the eigenvalues wanted, a larger "
             "ncv or maxiter, or tol above 0.",
             eigenvalues=w,
             eigenvectors=V,
