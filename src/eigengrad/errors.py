@@ -70,6 +70,13 @@ def unconverged(said: object) -> ConvergenceError:
     )
 
 
+class NotConverged(ConvergenceError):
+    """An iteration for a few eigenpairs, or for their derivative, ended before it was as accurate as asked for.
+
+    Attributes: `eigenvalues`, `eigenvectors` and `residuals` of what was found, `converged` (how many are good).
+    """
+
+
 class DerivativeError(EigengradError):
     """The quantity asked for has no derivative here, or none that the rule can know."""
 

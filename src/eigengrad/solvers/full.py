@@ -1,0 +1,65 @@
+"""A few pairs of a small matrix, or most pairs of a larger one: from its full decomposition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from ..errors import NotConverged, unconverged
+from . import cut
+from .found import Found
+from .options import Options
+from .pencil import Pencil, indefinite
+
+
+class Full:
+    """All pairs of one pencil: k are handed over, the rest serves the solves."""
+
+    def __init__(self, pencil: Pencil, how: Options) -> None:
+        self.pencil, self.how = pencil, how
+        self.rest: tuple[Any, Any] | None = None
+
+    def pairs(self) -> tuple[Found, Any, Any]:
+        """What was found, its residuals, and the eigenvalues next to the cuts."""
+        pencil, how = self.pencil, self.how
+        A, B = pencil.dense()
+        try:
+            w, V = scipy.linalg.eigh(A, B)
+        except np.linalg.LinAlgError as error:
+            if B is None:
+                raise unconverged(error) from error
+            raise indefinite() from error
+        chosen = cut.wanted(how.which, w, how.k, how.sigma)
+        rest = np.setdiff1d(np.arange(pencil.n), chosen)
+        self.rest = w[rest], V[:, rest]
+        further = []
+        for end, _ in cut.ends(how.which, how.k):
+            near = cut.distance(end, w, how.sigma)
+            further.append(rest[np.argsort(near[rest], kind="stable")[:2]])
+        index = np.concatenate(further)
+        R = pencil.a(V[:, chosen]) - pencil.b(V[:, chosen]) * w[chosen]
+        rho = np.linalg.norm(R, axis=0) * np.linalg.norm(V[:, chosen], axis=0)
+        width = pencil.width(w[chosen], V, rho)
+        edge = cut.edges(w[chosen], width, w[rest], pencil.equal(w[rest], V))
+        return Found(w[chosen], V[:, chosen], width, edge), rho, w[index]
+
+    def solve(self, w: Any, V: Any, R: Any) -> Any:
+        if self.rest is None:
+            self.pairs()
+        assert self.rest is not None
+        pencil, (u, U) = self.pencil, self.rest
+        part, gap = U.conj().T @ R, u[:, None] - w[None, :]
+        zero = np.abs(gap) <= pencil.equal(w, V)[None, :]
+        rounding = np.abs(part) <= 64.0 * pencil.eps * np.linalg.norm(U, axis=0)[:, None] * np.linalg.norm(R, axis=0)
+        if (zero & ~rounding).any():
+            raise NotConverged(
+                f"The solve in the complement of the eigenvectors has no solution: an eigenvalue beyond the {w.size} "
+                f"is equal to {w[int(np.argmax((zero & ~rounding).any(axis=0)))]:.6g}. Take another k.",
+                eigenvalues=w,
+                eigenvectors=V,
+                residuals=np.max(np.where(zero, np.abs(part), 0.0), axis=0),
+                converged=int((~(zero & ~rounding).any(axis=0)).sum()),
+            )
+        return U @ np.where(zero, 0.0, part / np.where(zero, 1.0, gap))
