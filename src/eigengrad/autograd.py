@@ -121,7 +121,9 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
 
 def _matrix(A: Any) -> Any:
     if isbox(A):
-        raise FrameworkError("autograd has no sparse arrays. Hand over a function of x and parameters, or use NumPy's vjp.")
+        raise FrameworkError(
+            "autograd has no sparse arrays. Hand over a function of x and parameters, or use NumPy's vjp."
+        )
     return namespace.xp.matrix(A)
 
 

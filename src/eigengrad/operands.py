@@ -49,8 +49,8 @@ def operand(A: Any) -> Values:
     if not issparse(A):
         raise FrameworkError(
             f"eigengrad.numpy.eigsh takes sparse matrices of SciPy, LinearOperators and functions; this is a "
-            f"{type(A).__module__}.{type(A).__qualname__}. Of a dense array, eigh(a, subset_by_index=(lo, hi)) computes "
-            "a few pairs."
+            f"{type(A).__module__}.{type(A).__qualname__}. Of a dense array, eigh(a, subset_by_index=(lo, hi)) "
+            "computes a few pairs."
         )
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ShapeError(f"The matrix has shape {A.shape}; it must be square.", shape=A.shape)
@@ -59,7 +59,8 @@ def operand(A: Any) -> Values:
         rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
         return Values(np.array(A.data), Pattern(rows, A.indices, A.shape[0]), kind)
     A = A.tocoo()
-    return Values(np.array(A.data), Pattern(*A.coords, A.shape[0]), kind)
+    rows, columns = A.coords
+    return Values(np.array(A.data), Pattern(rows, columns, A.shape[0]), kind)
 
 
 def moving(a: Values, da: Any) -> Values:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ..conventions import convert, detect, svec, unsvec, unvech, vech
 from .binding import How, bind, dispatch
-from .eigen import BlocksResult, EighResult, block_diagonalize, directional_derivative, eigh, eigvalsh
+from .blocks import BlocksResult, block_diagonalize
+from .eigen import EighResult, directional_derivative, eigh, eigvalsh
 from .few import eigsh
 from .functions import expm, funm, invsqrtm, logm, powm, signm, sqrtm
 from .sums import logdet, projector, spectral, trace_funm

@@ -54,7 +54,11 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         if not args:
             raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
-        own = getattr(adapter_for(*args, *extra_arrays(kwargs)), body.__name__)
+        arrays = (*args, *extra_arrays(kwargs))
+        if callable(args[0]) and not hasattr(args[0], "shape"):  # a function of x and parameters
+            params: Any = kwargs.get("params", ())
+            arrays = tuple(params) or (0.0,)
+        own = getattr(adapter_for(*arrays), body.__name__)
         return own(*args, **kwargs)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ..errors import DtypeError, FrameworkError, NotFiniteError, OptionError, ShapeError
+from ..errors import DtypeError, NotFiniteError, OptionError, ShapeError
 from ..rules import pairs
 from ..rules.system import Action, Given, Sparse, System, kind
 from ..solvers import Krylov, Options
@@ -43,17 +44,19 @@ def eigsh(
     dtype: Any = None,
     degenerate: Degenerate | DegenerateValues | None = None,
 ) -> Any:
-    """A few eigenpairs of a large symmetric or Hermitian problem A v = w M v, with a derivative that is right or refused.
+    """A few eigenpairs of a large symmetric or Hermitian A v = w M v, with a derivative that is right or refused.
 
-    With M = V^H dA V, N = V^H dB V, S = M - (N W + W N)/2 (B for the mass matrix `M`), P = 1 - V V^H B:
-    dw = Re diag S, dV = V (F ∘ S - N/2) - T^-1 P^H (dA V - dB V W), where T Z = P^H (A Z - B Z W) in the complement of
-    the k vectors; and backwards gA = herm(Y V^H), Y = V (diag(gw) + F ∘ skew(V^H gV)) - T^-1 P^H gV, on the pattern of A.
+    In terms of V^H dA V and V^H dM V, F_ij = 1/(w_j - w_i) where w_i and w_j differ, 0 where they are equal, as `eigh`
+    has them among the k pairs, and of P = 1 - V V^H M and T Z = P^H (A Z - M Z diag(w)) for all others:
+    S = V^H dA V - (V^H dM V diag(w) + diag(w) V^H dM V)/2,  dw = Re diag S,
+    dV = V (F ∘ S - V^H dM V/2) - T^-1 P^H (dA V - dM V diag(w)); and backwards, on the pattern of A, gA = herm(Y V^H),
+    Y = V (diag(gw) + F ∘ skew(V^H gV)) - T^-1 P^H gV.
 
     Parameters
     ----------
     A : a sparse matrix, n×n: of SciPy (or a LinearOperator), PyTorch (COO, CSR), JAX (BCOO, BCSR), TensorFlow
-        (SparseTensor); or a function A(x, *params) -> array, linear in x of shape (n,), in the operations of a framework.
-        A matrix stands for (A + A^H)/2; an operator or a function must be Hermitian
+        (SparseTensor); or a function A(x, *params) -> array, linear in x of shape (n,), in the operations of a
+        framework. A matrix stands for (A + A^H)/2; an operator or a function must be Hermitian
     k : how many pairs, 0 < k < n
     M : None, or positive definite, as A: a matrix, operator, or function M(x, *params)
     sigma, which, v0, ncv, maxiter, tol, return_eigenvectors, Minv, OPinv
@@ -61,7 +64,7 @@ def eigsh(
         sparse factorisation, which the derivative uses again; an operator or a function needs `OPinv` with it
     preconditioner : None, or an approximate inverse of A, positive definite, for the solves of the derivative where
         there is no factorisation: a LinearOperator, as of pyamg
-    rng : None, or a numpy.random.Generator or a seed: what the first vector is drawn by. The default is the same each time
+    rng : None, a numpy.random.Generator or a seed: what start vectors are drawn by. None is the same in each call
     params : arrays of a framework that A, and M, are functions of; the derivative is by them
     n, dtype : the order of a function's problem, and the dtype of its vectors; that of the first of params by default
     degenerate : as in `eigh`; without vectors as in `eigvalsh`. "raise", and "subgradient" without vectors, by default
@@ -72,16 +75,17 @@ def eigsh(
     Eigenvalues in the unit of A, over that of M. Two count as equal where their distance is less than the solver knows:
     32 eps |A| and twice the residual |A v - w M v|, with M as in `eigh`.
 
-    Differentiable in the values of A and M, or in params, to every order. Equal eigenvalues among the k are as in `eigh`;
-    others never enter, but a small gap g between the k and the rest does: errors grow as residual/g, in a loss of vectors
-    as residual/g². After the k pairs one more is sought in their complement, so that copies that the solver missed are
-    found, and a cluster that goes on beyond the k is noticed: a loss that depends on part of it is refused.
+    Differentiable in the values of A and M, or in params, to every order (by a LinearOperator once). Equal eigenvalues
+    among the k are as in `eigh`; others never enter, but a small gap g between the k and the rest does: errors grow as
+    residual/g, in a loss of vectors as residual/g². After the k pairs one more is sought in their complement, so that
+    copies that the solver missed are found, and a cluster that goes on beyond the k is noticed: a loss that depends on
+    part of it is refused.
 
     Raises
     ------
     FrameworkError, ShapeError, DtypeError, NotFiniteError, OptionError; NotConverged, with the residuals and what was
-    found, also where a solve of the derivative stops short; DomainError for an M that is not positive definite; and where a
-    derivative is taken, DegenerateError, PhaseError.
+    found, also where a solve of the derivative stops short; DomainError for an M that is not positive definite; and
+    where a derivative is taken, DegenerateError, PhaseError.
 
     Source
     ------
@@ -132,7 +136,9 @@ def _system(
     if callable(A) and not hasattr(A, "shape"):
         return _of_functions(xp, A, M, params, n, dtype, options)
     if params or n is not None or dtype is not None:
-        raise OptionError("params, n and dtype belong to a function A(x, *params), and this A is a matrix. Leave them out.")
+        raise OptionError(
+            "params, n and dtype belong to a function A(x, *params), and this A is a matrix. Leave them out."
+        )
     found = [xp.matrix(X) for X in (A, M) if X is not None]
     values = tuple(v for v, _ in found)
     orders = [_order(of) for _, of in found]
@@ -151,15 +157,19 @@ def _system(
                 f"Value {where} of {name} is NaN or infinite. No eigenvalue is defined. Look at what produced it.",
                 index=(where,),
             )
-    operators = [of for _, of in found]
-    if any(isinstance(of, LinearOperator) for of in operators):
-        matrices = tuple(
-            of if isinstance(of, LinearOperator) else _as_operator(of, v) for v, of in zip(values, operators, strict=True)
-        )
-        make = lambda *_: Krylov(*matrices, *[None] * (2 - len(matrices)), options)  # noqa: E731
-        return values, orders[0], Given(options.k, names[0], matrices, make)
-    make = lambda A, B=None: Krylov(A, B, options)  # noqa: E731
-    return values, orders[0], Sparse(options.k, names[0], tuple(operators), make)
+    patterns = [of for _, of in found]
+    if any(isinstance(of, LinearOperator) for of in patterns):
+        if not all(isinstance(of, LinearOperator) for of in patterns):
+            raise OptionError(
+                "A and M must both be LinearOperators, or both sparse. Take aslinearoperator of the sparse one."
+            )
+        return values, orders[0], Given(options.k, names[0], tuple(patterns), lambda *_: _krylov(options, *patterns))
+    make = partial(_krylov, options)
+    return values, orders[0], Sparse(options.k, names[0], tuple(patterns), make)
+
+
+def _krylov(options: Options, A: Any, M: Any = None) -> Krylov:
+    return Krylov(A, M, options)
 
 
 def _order(of: Any) -> int:
@@ -196,16 +206,20 @@ def _of_functions(
         def action(f: Callable[..., Any]) -> LinearOperator:
             def product(X: Any) -> Any:
                 Y = xp.columns(f, held, xp.lift(np.asarray(X, name).reshape(order, -1)))
-                if tuple(Y.shape)[0] != order:
-                    raise ShapeError(f"The function returns shape {tuple(Y.shape)[:1]} of x of shape ({order},).")
+                shape = tuple(Y.shape)[:-1]
+                if shape != (order,):
+                    raise ShapeError(f"Of x of shape ({order},) the function returns shape {shape}; they must agree.")
                 return np.asarray(xp.numpy(Y), name)
 
             return LinearOperator(
-                (order, order), matvec=lambda v: product(v)[:, 0], matmat=product, rmatvec=lambda v: product(v)[:, 0], dtype=name
+                (order, order),
+                matvec=lambda v: product(v)[:, 0],
+                matmat=product,
+                rmatvec=lambda v: product(v)[:, 0],
+                dtype=name,
             )
 
-        operators = [action(f) for f in functions]
-        return Krylov(*operators, *[None] * (2 - len(operators)), options)
+        return _krylov(options, *map(action, functions))
 
     order = operator.index(n)
     return x, order, Action(options.k, name, functions, make)

@@ -131,7 +131,7 @@ def _cut(xp: Any, V: Any, gw: Any, edge: Any, how: Any) -> Any:
     return xp.where(used[..., None, :], xp.fence(V, edge, how)[0], 0.0)
 
 
-# -- the bordered solve; for columns of an edge it is singular: they have no part in T^-1, and stand behind a fence -----
+# -- the bordered solve; for columns of an edge it is singular: they have no part in T^-1 ------------------------------
 
 
 def bordered(xp: Any, x: Any, V: Any, W: Any, R: Any, S: Any, edge: Any, how: Any) -> tuple[Any, Any]:
@@ -143,8 +143,8 @@ def _bordered(xp: Any, x: Any, how: Any) -> Any:
     *x, V, W, R, S, edge = x
     system, beside = how.system, xp.where(edge[..., None, :] > 0.0, 0.0, R)
 
-    def run(number: int, *x: Any) -> tuple[Any, ...]:
-        *x, w, V, R = x
+    def run(number: int, *given: Any) -> tuple[Any, ...]:
+        *x, w, V, R = given
         return (system.solver(number, tuple(x)).complement(w, V, R),)
 
     axes = tuple(system.axes or len(v.shape) for v in x)
@@ -153,7 +153,7 @@ def _bordered(xp: Any, x: Any, how: Any) -> Any:
 
 
 def _bordered_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
-    (*x, V, W, R, S, edge), (Z, L), (*dx, dV, dW, dR, dS, _), system = x, out, dx, how.system
+    (*x, V, W, _, _, edge), (Z, L), (*dx, dV, dW, dR, dS, _), system = x, out, dx, how.system
     V_H = adjoint(xp, V)
     BZ = system.B(xp, x, Z, how)
     dAZ, dBZ = system.along(xp, x, dx, Z, how)
@@ -166,7 +166,7 @@ def _bordered_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _bordered_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    (*x, V, W, R, S, edge), (Z, L), (gZ, gL), system = x, out, gout, how.system
+    (*x, V, W, _, _, edge), (Z, L), (gZ, gL), system = x, out, gout, how.system
     Y, F = bordered(xp, x, V, W, gZ, gL, edge, how)
     left = [] if system.matrices == 1 else [(Y, Z @ W - V @ L), (-(V @ F), Z)]
     gx = system.pull(xp, x, [(-Y, Z)], left, how)

@@ -7,4 +7,19 @@ from .slopes import SLOPES
 from .spectral import SPECTRAL
 from .view import FENCE, GATHER, GUARD, LOOK, PLACE
 
-RULES = (SYLVESTER, SETTLE, PLACE, GATHER, LOOK, FENCE, GUARD, BLOCKS, PENCIL, EIGENBASIS, *FRECHET, TRACE, *SPECTRAL, SLOPES)
+RULES = (
+    SYLVESTER,
+    SETTLE,
+    PLACE,
+    GATHER,
+    LOOK,
+    FENCE,
+    GUARD,
+    BLOCKS,
+    PENCIL,
+    EIGENBASIS,
+    *FRECHET,
+    TRACE,
+    *SPECTRAL,
+    SLOPES,
+)

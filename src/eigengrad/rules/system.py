@@ -74,7 +74,9 @@ class Dense(System):
 
     def pull(self, xp: Any, x: Any, a: Any, b: Any, how: Any) -> Any:
         return tuple(
-            hermitian(xp, sum((Y @ adjoint(xp, X) for Y, X in factors[1:]), start=factors[0][0] @ adjoint(xp, factors[0][1])))
+            hermitian(
+                xp, sum((Y @ adjoint(xp, X) for Y, X in factors[1:]), start=factors[0][0] @ adjoint(xp, factors[0][1]))
+            )
             for factors in (a, b)[: self.matrices]
         )
 
@@ -121,7 +123,9 @@ class Sparse(System):
     def pull(self, xp: Any, x: Any, a: Any, b: Any, how: Any) -> Any:
         # Factors side by side: one walk over the pattern.
         return tuple(
-            xp.rule(OUTER)(*(xp.concatenate(list(F), -1) for F in zip(*factors, strict=True)), how.but(system=pattern))[0]
+            xp.rule(OUTER)(*(xp.concatenate(list(F), -1) for F in zip(*factors, strict=True)), how.but(system=pattern))[
+                0
+            ]
             for factors, pattern in zip((a, b), self.patterns, strict=False)
         )
 
@@ -148,9 +152,7 @@ class Action(System):
         return found[0], found[1] if self.matrices > 1 else None
 
     def pull(self, xp: Any, x: Any, a: Any, b: Any, how: Any) -> Any:
-        terms = [
-            xp.pull(f, x, Y, X) for f, factors in zip(self.functions, (a, b), strict=False) for Y, X in factors
-        ]
+        terms = [xp.pull(f, x, Y, X) for f, factors in zip(self.functions, (a, b), strict=False) for Y, X in factors]
         return tuple(sum(each[1:], start=each[0]) for each in zip(*terms, strict=True))
 
 

@@ -105,7 +105,8 @@ def _fence_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 
 def _guard(xp: Any, x: Any, how: Any) -> Any:
-    gV, edge = refuse_vectors(xp, *x, how), x[1]
+    edge = x[1]
+    gV = refuse_vectors(xp, x[0], edge, how)
     return (xp.where(edge[..., None, :] > 0.0, 0.0 * gV, gV),)
 
 

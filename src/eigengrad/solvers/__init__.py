@@ -3,3 +3,11 @@
 Each finds k of n pairs of one matrix and solves, with what it found them by, the equations of their derivatives on the
 complement of the k vectors. The rules say what is solved; a solver neither knows a loss nor judges one.
 """
+
+from .dense import Tridiagonal
+from .found import Found
+from .krylov import Krylov
+from .options import Options
+from .pattern import Pattern
+
+__all__ = ["Found", "Krylov", "Options", "Pattern", "Tridiagonal"]

@@ -20,14 +20,13 @@ from tensorflow.python.eager import record  # what tf.custom_gradient itself is 
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
 from .. import public
-from ..errors import DtypeError, EigengradError, FrameworkError, OptionError, unconverged
+from ..errors import unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from ..solvers import Pattern
-from . import calculus, jacobi
+from . import calculus, host, jacobi
 
 __all__ = [
     "BlocksResult",
@@ -55,26 +54,6 @@ __all__ = [
     "unvech",
     "vech",
 ]
-
-_HALF = (tf.float16, tf.bfloat16)
-_DTYPES = (*_HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
-
-
-def _array(a: Any) -> Any:
-    if not isinstance(a, tf.Tensor | tf.Variable):
-        raise FrameworkError(
-            f"eigengrad.tensorflow takes TensorFlow tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
-            "Convert it with tf.convert_to_tensor, or call the function of its own framework."
-        )
-    a = tf.convert_to_tensor(a)
-    if a.dtype.is_integer:
-        a = tf.cast(a, tf.keras.backend.floatx())
-    if a.dtype not in _DTYPES:
-        raise DtypeError(
-            f"The dtype is {a.dtype.name}; it must be {', '.join(t.name for t in _DTYPES)}, or integer. Cast it first.",
-            dtype=a.dtype,
-        )
-    return a
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
@@ -126,40 +105,6 @@ def _total(function: Callable[[Any], Any], n: Any) -> Any:
     return tf.while_loop(lambda k, found: k < n, step, (1, first))[1]
 
 
-def _host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
-    """A function of NumPy arrays; in a traced function a call back, in which an error becomes NaN."""
-    if tf.executing_eagerly():
-        return tuple(map(tf.constant, f(*(v.numpy() for v in x))))
-
-    def called(*x: Any) -> Any:
-        try:
-            found = f(*x)
-        except EigengradError:
-            found = [np.full([m or x[0].shape[i] for i, m in enumerate(s)], np.nan, t) for s, t in shapes]
-        return tuple(np.asarray(v, t) for v, (_, t) in zip(found, shapes, strict=True))
-
-    found = tf.numpy_function(called, x, [tf.as_dtype(t) for _, t in shapes])
-    return tuple(tf.ensure_shape(v, s) for v, (s, _) in zip(found, shapes, strict=True))
-
-
-def _matrix(A: Any) -> tuple[Any, Pattern]:
-    """The values of a sparse tensor and their pattern, which must be known."""
-    if not isinstance(A, tf.SparseTensor) or len(A.shape) != 2:
-        raise FrameworkError(
-            f"eigengrad.tensorflow.eigsh takes matrices that are SparseTensors, and functions; this is a "
-            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense tensor, "
-            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
-        )
-    indices = tf.get_static_value(A.indices)
-    if indices is None:
-        raise OptionError(
-            "The pattern of the sparse tensor is traced, and a solver must know it. Hand the values alone to the "
-            "function, and make the SparseTensor of them inside.",
-            value=A,
-        )
-    return _array(A.values), Pattern(*indices.T, int(A.shape[0]))
-
-
 _xp = SimpleNamespace(
     abs=tf.abs,
     conj=tf.math.conj,
@@ -196,7 +141,7 @@ _xp = SimpleNamespace(
     eps=lambda x: float(finfo(x.dtype.as_numpy_dtype).eps),
     any=lambda x: bool(tf.reduce_any(x)) if tf.executing_eagerly() else None,
     numpy=lambda x: x.numpy(),
-    array=_array,
+    array=host.array,
     eigensolver=_eigensolver,
     eigenvalues=lambda H: tf.math.real(tf.linalg.eigvalsh(H)),
     tracked=_tracked,
@@ -204,16 +149,16 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # TensorFlow carries tensors over
     narrow=lambda x, like: tf.cast(x, like.dtype),
     parameter=lambda v, like: tf.cast(v if tf.is_tensor(v) else np.asarray(v), like.dtype.real_dtype),
-    host=_host,
+    host=host.host,
     rule=lru_cache(maxsize=256)(lambda rule: _attach(rule)),
-    columns=calculus.columns,
-    along=calculus.along,
-    pull=calculus.pull,
-    matrix=_matrix,
+    columns=host.columns,
+    along=host.along,
+    pull=host.pull,
+    matrix=host.matrix,
     lift=tf.convert_to_tensor,
     hosted=lambda a: tf.executing_eagerly() or not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()),
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in _HALF else a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 

@@ -65,25 +65,3 @@ def examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     if tf.is_tensor(out) and record.should_record_backprop([out]):
         raise ClosureError
     return out, object()
-
-
-def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
-    """A user's linear f(x, *p), of each column of X."""
-    return tf.stack([f(x, *p) for x in tf.unstack(X, axis=-1)], -1)
-
-
-def pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
-    """The cotangents of p, of Re <Y, columns(f, p, X)>."""
-    with tf.GradientTape() as tape:
-        tape.watch(p)
-        out = columns(f, p, X)
-    return tuple(tape.gradient(out, list(p), Y, tf.UnconnectedGradients.ZERO))
-
-
-def along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
-    """The derivative of columns(f, p, X) along dp, as the adjoint of `pull`, which is linear."""
-    Y = tf.zeros_like(X)
-    with tf.GradientTape() as tape:
-        tape.watch(Y)
-        found = pull(f, p, Y, X)
-    return tape.gradient(found, Y, list(dp), tf.UnconnectedGradients.ZERO)

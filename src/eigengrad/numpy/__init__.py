@@ -11,25 +11,22 @@ derivative does both. Works with NumPy and SciPy alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from . import public
-from .duals import Dual, tangent, value
-from .errors import DtypeError, OptionError, ShapeError
-from .namespace import attach, namespace
-from .namespace import xp as _xp
-from .operands import Values, leaf, moving, operand, returned
-from .public import BlocksResult, EighResult, bind
-from .rules import Rule
-from .rules.system import Factors
+from .. import public
+from ..errors import OptionError
+from ..namespace import xp as _xp
+from ..operands import Values
+from ..public import BlocksResult, EighResult, bind
+from ..rules.system import Factors
+from . import tape
+from .tape import Gradients
 
 __all__ = [
     "BlocksResult",
     "EighResult",
     "Factors",
+    "Gradients",
     "block_diagonalize",
     "convert",
     "detect",
@@ -104,105 +101,6 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
 # -- derivatives by call ----------------------------------------------------------------------------------------------
 
 
-class Gradients(NamedTuple):
-    """The gradients of a generalised problem, in `a` and in `b`."""
-
-    a: Any
-    b: Any
-
-
-def _body(function: Any) -> Callable[..., Any]:
-    if getattr(function, "body", None) not in public.DIFFERENTIABLE:
-        names = ", ".join(f"eigengrad.{body.__name__}" for body in public.DIFFERENTIABLE)
-        raise OptionError(
-            f"{getattr(function, '__name__', function)!r} has no derivative by call; {names} have. "
-            "In a framework with autodiff, use its own."
-        )
-    return function.body  # type: ignore[no-any-return]
-
-
-def _like(what: str, g: Any, out: Any) -> Any:
-    """A tangent or cotangent, checked against the array that it belongs to; None is zero."""
-    if isinstance(g, Dual):
-        return Dual(_like(what, g.value, out), _like(what, g.tangent, out))
-    out = value(out)
-    if g is None:
-        return np.zeros_like(out)
-    g = np.asarray(g)
-    if g.shape != out.shape:
-        raise ShapeError(
-            f"The {what} has shape {g.shape}, the array it belongs to {out.shape}; they must agree.", shape=g.shape
-        )
-    if g.dtype.kind not in "iufc" or (g.dtype.kind == "c" and out.dtype.kind != "c"):
-        raise DtypeError(
-            f"The {what} has dtype {g.dtype}, the array it belongs to {out.dtype}; it must fit into that.",
-            dtype=g.dtype,
-        )
-    return g.astype(out.dtype, copy=False)
-
-
-def _matrix(function: Any, a: Any) -> Any:
-    """A matrix as an operand."""
-    return operand(a) if _body(function) is public.eigsh else _xp.array(a)
-
-
-def _moving(a: Any, da: Any) -> Any:
-    """The same with a tangent."""
-    return moving(a, da) if isinstance(a, Values) else Dual(a, _like("tangent", da, a))
-
-
-def _partner(function: Any) -> str:
-    """What the function calls the second matrix of a pencil."""
-    return "M" if _body(function) is public.eigsh else "b"
-
-
-def _pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
-    """The options, the second matrix among them as an operand of its own: it may be the very array `a`."""
-    name = _partner(function)
-    b = kwargs.get(name)
-    if b is None:
-        if db is not None:
-            raise OptionError(
-                f"db is a direction in {name}, and there is no {name}. Hand over both, or leave db out.", value=db
-            )
-        return kwargs
-    b = _matrix(function, b)
-    b = b if isinstance(b, Values) else np.array(b)
-    return {**kwargs, name: _moving(b, db) if dual else b}
-
-
-def _vjp(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
-    tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
-
-    def record(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
-        run = attach(rule, _xp)
-
-        def function(*args: Any) -> tuple[Any, ...]:
-            *x, how = args
-            out = run(*args)
-            tape.append((rule, tuple(x), out, how))
-            return out
-
-        return function
-
-    recording = namespace(record)
-    recording.tracked = lambda a: True
-    result = _body(function)(recording, a, *args, **kwargs)
-
-    def pullback(cotangent: Any) -> Any:
-        outputs = result if isinstance(result, tuple) else (result,)
-        total = {id(out): _like("cotangent", g, out) for out, g in zip(outputs, _tuple(cotangent, result), strict=True)}
-        for rule, x, out, how in reversed(tape):
-            gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
-            for operand, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
-                total[id(operand)] = total[id(operand)] + g if id(operand) in total else g
-        operands = [x for x in (a, kwargs.get(_partner(function))) if x is not None]
-        found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
-        return Gradients(*found) if len(found) > 1 else found[0]
-
-    return result, pullback
-
-
 def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
     """The result of a function of eigengrad, and the map from its cotangents to the gradient in `a`.
 
@@ -239,7 +137,7 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    return _vjp(function, _matrix(function, a), *args, **_pencil(function, kwargs, dual=False))
+    return tape.recorded(function, tape.matrix(function, a), *args, **tape.pencil(function, kwargs, dual=False))
 
 
 def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs: Any) -> tuple[Any, Any]:
@@ -273,8 +171,8 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs:
     >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
     array([3., 5.])
     """
-    a, kwargs = _moving(_matrix(function, a), da), _pencil(function, kwargs, dual=True, db=db)
-    return _split(_body(function)(_xp, a, *args, **kwargs))
+    a, kwargs = tape.moved(tape.matrix(function, a), da), tape.pencil(function, kwargs, dual=True, db=db)
+    return tape.split(tape.body_of(function)(_xp, a, *args, **kwargs))
 
 
 def hvp(
@@ -323,33 +221,11 @@ def hvp(
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
-    a, kwargs = _moving(_matrix(function, a), da), _pencil(function, kwargs, dual=True, db=db)
-    for operand in (a, kwargs.get(_partner(function))):
-        if isinstance(operand, Values) and operand.kind is None:
+    a, kwargs = tape.moved(tape.matrix(function, a), da), tape.pencil(function, kwargs, dual=True, db=db)
+    for x in (a, kwargs.get(tape.partner(function))):
+        if isinstance(x, Values) and x.kind is None:
             raise OptionError("Of a LinearOperator there are first derivatives alone. Hand over a sparse matrix.")
-    result, pullback = _vjp(function, a, *args, **kwargs)
+    result, pullback = tape.recorded(function, a, *args, **kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
-    pairs = tuple(map(_pair, outputs, _tuple(cotangent, result), _tuple(dcotangent, result)))
-    return _split(pullback(pairs if isinstance(result, tuple) else pairs[0]))
-
-
-def _tuple(cotangent: Any, result: Any) -> tuple[Any, ...]:
-    """A cotangent for each array of a result; None is zero for all."""
-    if not isinstance(result, tuple):
-        return (cotangent,)
-    if cotangent is None:
-        return (None,) * len(result)
-    if not isinstance(cotangent, tuple | list) or len(cotangent) != len(result):
-        raise ShapeError(f"The result has {len(result)} arrays, so the cotangent must be a tuple of {len(result)}.")
-    return tuple(cotangent)
-
-
-def _pair(out: Any, g: Any, dg: Any) -> Dual:
-    return Dual(_like("cotangent", g, out), _like("cotangent", dg, out))
-
-
-def _split(result: Any) -> tuple[Any, Any]:
-    if isinstance(result, tuple):
-        kind: Any = type(result)
-        return kind(*map(value, result)), kind(*map(tangent, result))
-    return value(result), tangent(result)
+    pairs = tuple(map(tape.pair, outputs, tape.each(cotangent, result), tape.each(dcotangent, result)))
+    return tape.split(pullback(pairs if isinstance(result, tuple) else pairs[0]))

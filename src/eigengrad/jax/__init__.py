@@ -15,17 +15,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import sparse
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from . import public
-from .errors import ClosureError, DtypeError, EigengradError, FrameworkError, OptionError
-from .public import BlocksResult, EighResult, bind
-from .reading import READINGS, affine
-from .rules import Rule
-from .rules.registry import RULES
-from .solvers import Pattern
+from .. import public
+from ..errors import ClosureError, OptionError
+from ..public import BlocksResult, EighResult, bind
+from ..reading import READINGS, affine
+from ..rules import Rule
+from ..rules.registry import RULES
+from . import host
 
 __all__ = [
     "BlocksResult",
@@ -53,24 +52,6 @@ __all__ = [
     "unvech",
     "vech",
 ]
-
-_HALF = ("float16", "bfloat16")
-_DTYPES = (*_HALF, "float32", "float64", "complex64", "complex128")
-
-
-def _array(a: Any) -> Any:
-    if not isinstance(a, jax.Array):
-        raise FrameworkError(
-            f"eigengrad.jax takes JAX arrays; this is a {type(a).__module__}.{type(a).__qualname__}. "
-            "Convert it with jnp.asarray, or call the function of its own framework."
-        )
-    if jnp.issubdtype(a.dtype, jnp.integer):
-        a = a.astype(float)
-    if a.dtype.name not in _DTYPES:
-        raise DtypeError(
-            f"The dtype is {a.dtype}; it must be {', '.join(_DTYPES)}, or integer. Convert it first.", dtype=a.dtype
-        )
-    return a
 
 
 def _any(bad: Any) -> bool | None:
@@ -113,61 +94,6 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     return closed.out_avals[0], (str(closed.jaxpr), constants)
 
 
-def _host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
-    """A function of NumPy arrays; while JAX traces, a call back, in which an error becomes NaN."""
-    if not any(isinstance(v, jax.core.Tracer) for v in x):
-        return tuple(map(jnp.asarray, f(*map(np.asarray, x))))
-    kinds = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes)
-
-    def called(*x: Any) -> Any:
-        if getattr(f, "calls_back", False):
-            raise RuntimeError(
-                "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
-                "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
-            )
-        try:
-            found = f(*map(np.asarray, x))
-        except EigengradError:
-            found = [np.full(s.shape, np.nan, s.dtype) for s in kinds]
-        return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
-
-    return tuple(jax.pure_callback(called, kinds, *x))
-
-
-def _matrix(A: Any) -> tuple[Any, Pattern]:
-    """The values of a sparse array and their pattern, which must be known."""
-    if not isinstance(A, sparse.BCOO | sparse.BCSR) or A.n_batch or A.n_dense or A.ndim != 2:
-        raise FrameworkError(
-            f"eigengrad.jax.eigsh takes BCOO and BCSR matrices without batches, and functions; this is a "
-            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense array, "
-            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
-        )
-    if isinstance(A.indices, jax.core.Tracer):
-        raise OptionError(
-            "The pattern of the sparse array is traced, and a solver must know it. Let jit see A.data alone, and make "
-            "the array of it inside: BCOO((data, A.indices), shape=A.shape).",
-            value=A,
-        )
-    if isinstance(A, sparse.BCSR):
-        rows = np.repeat(np.arange(A.shape[0]), np.diff(np.asarray(A.indptr)))
-        padding = np.full(A.nse - len(rows), A.shape[0])
-        return _array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), A.shape[0])
-    return _array(A.data), Pattern(*np.asarray(A.indices).T, A.shape[0])
-
-
-def _columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
-    return jax.vmap(lambda x: f(x, *p), -1, -1)(X)
-
-
-def _pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
-    """For <X, Y> = Re tr(X^H Y), where JAX has the bilinear product."""
-    return tuple(map(jnp.conj, jax.vjp(lambda *p: _columns(f, p, X), *p)[1](jnp.conj(Y))))
-
-
-def _along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
-    return jax.jvp(lambda *p: _columns(f, p, X), tuple(p), tuple(dp))[1]
-
-
 _xp = SimpleNamespace(
     abs=jnp.abs,
     conj=jnp.conj,
@@ -204,7 +130,7 @@ _xp = SimpleNamespace(
     eps=lambda x: float(jnp.finfo(x.dtype).eps),
     any=_any,
     numpy=jax.device_get,
-    array=_array,
+    array=host.array,
     eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
     eigenvalues=lambda H: jnp.linalg.eigvalsh(H, symmetrize_input=False),
     tracked=lambda a: True,  # a rule runs compiled; what it would save is a product of n^2
@@ -212,16 +138,16 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
-    host=_host,
+    host=host.host,
     rule=lambda rule: _attach(rule),
-    columns=_columns,
-    along=_along,
-    pull=_pull,
-    matrix=_matrix,
+    columns=host.columns,
+    along=host.along,
+    pull=host.pull,
+    matrix=host.matrix,
     lift=jnp.asarray,
     hosted=lambda a: True,
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in _HALF else a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
@@ -289,7 +215,9 @@ def _primitives(rule: Rule) -> Primitive:
         x, out, dx = parts(arguments)
         return tuple(rule.jvp(_xp, x, out, dx, how))
 
-    d = _primitive(f"d_{rule.name}", along, (lambda *arguments, how: list(along(*arguments, how=how))) if rule.host else None)
+    d = _primitive(
+        f"d_{rule.name}", along, (lambda *arguments, how: list(along(*arguments, how=how))) if rule.host else None
+    )
 
     @partial(jax.jit, static_argnames="how")
     def whole(x: Any, y: Any, gout: Any, how: Any) -> Any:

@@ -7,19 +7,18 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
-from . import public
-from .errors import ClosureError, DtypeError, FrameworkError, OptionError, unconverged
-from .namespace import total
-from .public import BlocksResult, EighResult, bind
-from .reading import READINGS, affine
-from .rules import Rule
-from .rules.registry import RULES
-from .solvers import Pattern
+from .. import public
+from ..errors import ClosureError, OptionError, unconverged
+from ..namespace import total
+from ..public import BlocksResult, EighResult, bind
+from ..reading import READINGS, affine
+from ..rules import Rule
+from ..rules.registry import RULES
+from . import host
 
 __all__ = [
     "BlocksResult",
@@ -47,25 +46,6 @@ __all__ = [
     "unvech",
     "vech",
 ]
-
-_HALF = (torch.float16, torch.bfloat16)
-_DTYPES = (*_HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
-
-
-def _array(a: Any) -> torch.Tensor:
-    if not isinstance(a, torch.Tensor):
-        raise FrameworkError(
-            f"eigengrad.torch takes torch tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
-            "Convert it with torch.as_tensor, or call the function of its own framework."
-        )
-    if not (a.is_floating_point() or a.is_complex() or a.dtype == torch.bool):
-        a = a.to(torch.get_default_dtype())
-    if a.dtype not in _DTYPES:
-        raise DtypeError(
-            f"The dtype is {a.dtype}; it must be {', '.join(map(str, _DTYPES))}, or integer. Convert it first.",
-            dtype=a.dtype,
-        )
-    return a
 
 
 def _eigensolver(H: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -100,14 +80,6 @@ def _any(bad: torch.Tensor) -> bool | None:
         return bool(bad.any())
     except RuntimeError:
         return None
-
-
-def _numpy(x: torch.Tensor) -> Any:
-    """Also of what a transformation of torch.func has wrapped, where it can be read."""
-    x = x.detach().resolve_conj().resolve_neg()
-    if functorch.is_functorch_wrapped_tensor(x):  # has no storage to share, and unwrapped is wrapped again
-        return np.array(x.tolist()).reshape(x.shape)
-    return x.cpu().numpy()
 
 
 def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
@@ -147,42 +119,6 @@ def _followed(x: torch.Tensor) -> bool:
             return False
         x = functorch.get_unwrapped(x)
     return True
-
-
-def _host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """A function of NumPy arrays."""
-    return tuple(torch.as_tensor(np.ascontiguousarray(v), device=x[0].device) for v in f(*map(_numpy, x)))
-
-
-def _matrix(A: Any) -> tuple[torch.Tensor, Pattern]:
-    """The values of a sparse tensor, as autograd knows them, and their pattern."""
-    if not isinstance(A, torch.Tensor) or A.layout not in (torch.sparse_coo, torch.sparse_csr) or A.ndim != 2:
-        what = f"{A.layout} tensor of shape {tuple(A.shape)}" if isinstance(A, torch.Tensor) else type(A).__qualname__
-        raise FrameworkError(
-            f"eigengrad.torch.eigsh takes sparse tensors, COO or CSR, and functions; this is a {what}. Of a dense "
-            "tensor, eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
-        )
-    if A.layout == torch.sparse_csr:
-        if A.is_complex() and A.requires_grad:
-            raise DtypeError("torch has no derivative by complex CSR tensors. Convert this one to COO.", dtype=A.dtype)
-        starts, columns = A.crow_indices(), A.col_indices()
-        rows = torch.repeat_interleave(torch.arange(A.shape[0], device=A.device), starts.diff())
-        return _array(A.values()), Pattern(_numpy(rows), _numpy(columns), A.shape[0])
-    A = A.coalesce()
-    return _array(A.values()), Pattern(*_numpy(A.indices()), A.shape[0])
-
-
-def _columns(f: Callable[..., Any], p: Any, X: torch.Tensor) -> torch.Tensor:
-    return torch.stack([f(x, *p) for x in X.unbind(-1)], -1)
-
-
-def _pull(f: Callable[..., Any], p: Any, Y: torch.Tensor, X: torch.Tensor) -> Any:
-    return torch.func.vjp(lambda *p: _columns(f, p, X), *p)[1](Y)
-
-
-def _along(f: Callable[..., Any], p: Any, dp: Any, X: torch.Tensor) -> torch.Tensor:
-    """As the adjoint of `_pull`, which is linear: torch has no forward mode for some operations."""
-    return torch.func.vjp(lambda Y: _pull(f, p, Y, X), torch.zeros_like(X))[1](tuple(dp))[0]
 
 
 def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
@@ -226,8 +162,8 @@ _xp = SimpleNamespace(
     stop=torch.Tensor.detach,
     eps=lambda x: torch.finfo(x.dtype).eps,
     any=_any,
-    numpy=_numpy,
-    array=_array,
+    numpy=host.to_numpy,
+    array=host.array,
     eigensolver=_eigensolver,
     eigenvalues=_eigenvalues,
     tracked=_tracked,
@@ -235,16 +171,16 @@ _xp = SimpleNamespace(
     device=lambda x: x.device,
     narrow=lambda x, like: x.to(like.dtype),
     parameter=_parameter,
-    host=_host,
+    host=host.host,
     rule=cache(lambda rule: _attach(rule)),
-    columns=_columns,
-    along=_along,
-    pull=_pull,
-    matrix=_matrix,
+    columns=host.columns,
+    along=host.along,
+    pull=host.pull,
+    matrix=host.matrix,
     lift=torch.as_tensor,
     hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in _HALF else a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 
 
@@ -298,16 +234,22 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
         """Arrays of NumPy hold the whole batch, in front."""
         if how.system is not None and not how.system.axes:
             raise OptionError("A function of x and parameters is one problem; vmap makes no batch of it. Loop.")
-        front = [v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0) for v, d in zip(x, axes[1:], strict=True)]
+        front = [
+            v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0)
+            for v, d in zip(x, axes[1:], strict=True)
+        ]
         out = _xp.rule(rule)(*front, how)
         return out, (0,) * len(out)
 
-    methods = {
+    methods: dict[str, Any] = {
         "forward": staticmethod(_forward(rule)),
         "setup_context": staticmethod(setup_context),
         "backward": staticmethod(backward),
     }
-    methods |= {"vmap": staticmethod(vmap)} if rule.host else {"generate_vmap_rule": True}
+    if rule.host:
+        methods["vmap"] = staticmethod(vmap)
+    else:
+        methods["generate_vmap_rule"] = True
     if forward_mode:
         methods["jvp"] = staticmethod(jvp)
     return type(rule.name, (torch.autograd.Function,), methods)

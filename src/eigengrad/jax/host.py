@@ -1,0 +1,88 @@
+"""What runs beside JAX: NumPy's solvers, the patterns of sparse arrays, and a user's functions of x and params."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import sparse
+
+from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
+from ..solvers import Pattern
+
+HALF = ("float16", "bfloat16")
+DTYPES = (*HALF, "float32", "float64", "complex64", "complex128")
+
+
+def array(a: Any) -> Any:
+    if not isinstance(a, jax.Array):
+        raise FrameworkError(
+            f"eigengrad.jax takes JAX arrays; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with jnp.asarray, or call the function of its own framework."
+        )
+    if jnp.issubdtype(a.dtype, jnp.integer):
+        a = a.astype(float)
+    if a.dtype.name not in DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype}; it must be {', '.join(DTYPES)}, or integer. Convert it first.", dtype=a.dtype
+        )
+    return a
+
+
+def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
+    """A function of NumPy arrays; while JAX traces, a call back, in which an error becomes NaN."""
+    if not any(isinstance(v, jax.core.Tracer) for v in x):
+        return tuple(map(jnp.asarray, f(*map(np.asarray, x))))
+    kinds = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes)
+
+    def called(*x: Any) -> Any:
+        if getattr(f, "calls_back", False):
+            raise RuntimeError(
+                "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
+                "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
+            )
+        try:
+            found = f(*map(np.asarray, x))
+        except EigengradError:
+            found = [np.full(s.shape, np.nan, s.dtype) for s in kinds]
+        return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
+
+    return tuple(jax.pure_callback(called, kinds, *x))
+
+
+def matrix(A: Any) -> tuple[Any, Pattern]:
+    """The values of a sparse array and their pattern, which must be known."""
+    if not isinstance(A, sparse.BCOO | sparse.BCSR) or A.n_batch or A.n_dense or A.ndim != 2:
+        raise FrameworkError(
+            f"eigengrad.jax.eigsh takes BCOO and BCSR matrices without batches, and functions; this is a "
+            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense array, "
+            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+        )
+    if isinstance(A.indices, jax.core.Tracer):
+        raise OptionError(
+            "The pattern of the sparse array is traced, and a solver must know it. Let jit see A.data alone, and make "
+            "the array of it inside: BCOO((data, A.indices), shape=A.shape).",
+            value=A,
+        )
+    if isinstance(A, sparse.BCSR):
+        rows = np.repeat(np.arange(A.shape[0]), np.diff(np.asarray(A.indptr)))
+        padding = np.full(A.nse - len(rows), A.shape[0])
+        return array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), A.shape[0])
+    rows, columns = np.asarray(A.indices).T
+    return array(A.data), Pattern(rows, columns, A.shape[0])
+
+
+def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
+    return jax.vmap(lambda x: f(x, *p), -1, -1)(X)
+
+
+def pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
+    """For <X, Y> = Re tr(X^H Y), where JAX has the bilinear product."""
+    return tuple(map(jnp.conj, jax.vjp(lambda *p: columns(f, p, X), *p)[1](jnp.conj(Y))))
+
+
+def along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
+    return jax.jvp(lambda *p: columns(f, p, X), tuple(p), tuple(dp))[1]

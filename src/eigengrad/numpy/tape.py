@@ -1,0 +1,138 @@
+"""How derivatives by call are taken: dual numbers through the rules, or a record of the rules that ran, walked back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import public
+from ..duals import Dual, tangent, value
+from ..errors import DtypeError, OptionError, ShapeError
+from ..namespace import attach, namespace
+from ..namespace import xp as _xp
+from ..operands import Values, leaf, moving, operand, returned
+from ..rules import Rule
+
+
+class Gradients(NamedTuple):
+    """The gradients of a generalised problem, in `a` and in `b`."""
+
+    a: Any
+    b: Any
+
+
+def body_of(function: Any) -> Callable[..., Any]:
+    if getattr(function, "body", None) not in public.DIFFERENTIABLE:
+        names = ", ".join(f"eigengrad.{body.__name__}" for body in public.DIFFERENTIABLE)
+        raise OptionError(
+            f"{getattr(function, '__name__', function)!r} has no derivative by call; {names} have. "
+            "In a framework with autodiff, use its own."
+        )
+    return function.body  # type: ignore[no-any-return]
+
+
+def like(what: str, g: Any, out: Any) -> Any:
+    """A tangent or cotangent, checked against the array that it belongs to; None is zero."""
+    if isinstance(g, Dual):
+        return Dual(like(what, g.value, out), like(what, g.tangent, out))
+    out = value(out)
+    if g is None:
+        return np.zeros_like(out)
+    g = np.asarray(g)
+    if g.shape != out.shape:
+        raise ShapeError(
+            f"The {what} has shape {g.shape}, the array it belongs to {out.shape}; they must agree.", shape=g.shape
+        )
+    if g.dtype.kind not in "iufc" or (g.dtype.kind == "c" and out.dtype.kind != "c"):
+        raise DtypeError(
+            f"The {what} has dtype {g.dtype}, the array it belongs to {out.dtype}; it must fit into that.",
+            dtype=g.dtype,
+        )
+    return g.astype(out.dtype, copy=False)
+
+
+def matrix(function: Any, a: Any) -> Any:
+    """A matrix as an operand."""
+    return operand(a) if body_of(function) is public.eigsh else _xp.array(a)
+
+
+def moved(a: Any, da: Any) -> Any:
+    """The same with a tangent."""
+    return moving(a, da) if isinstance(a, Values) else Dual(a, like("tangent", da, a))
+
+
+def partner(function: Any) -> str:
+    """What the function calls the second matrix of a pencil."""
+    return "M" if body_of(function) is public.eigsh else "b"
+
+
+def pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
+    """The options, the second matrix among them as an operand of its own: it may be the very array `a`."""
+    name = partner(function)
+    b = kwargs.get(name)
+    if b is None:
+        if db is not None:
+            raise OptionError(
+                f"db is a direction in {name}, and there is no {name}. Hand over both, or leave db out.", value=db
+            )
+        return kwargs
+    b = matrix(function, b)
+    b = b if isinstance(b, Values) else np.array(b)
+    return {**kwargs, name: moved(b, db) if dual else b}
+
+
+def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
+    tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
+
+    def record(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
+        run = attach(rule, _xp)
+
+        def function(*args: Any) -> tuple[Any, ...]:
+            *x, how = args
+            out = run(*args)
+            tape.append((rule, tuple(x), out, how))
+            return out
+
+        return function
+
+    recording = namespace(record)
+    recording.tracked = lambda a: True
+    result = body_of(function)(recording, a, *args, **kwargs)
+
+    def pullback(cotangent: Any) -> Any:
+        outputs = result if isinstance(result, tuple) else (result,)
+        total = {id(out): like("cotangent", g, out) for out, g in zip(outputs, each(cotangent, result), strict=True)}
+        for rule, x, out, how in reversed(tape):
+            gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
+            for v, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
+                total[id(v)] = total[id(v)] + g if id(v) in total else g
+        operands = [x for x in (a, kwargs.get(partner(function))) if x is not None]
+        found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
+        return Gradients(*found) if len(found) > 1 else found[0]
+
+    return result, pullback
+
+
+def each(cotangent: Any, result: Any) -> tuple[Any, ...]:
+    """A cotangent for each array of a result; None is zero for all."""
+    if not isinstance(result, tuple):
+        return (cotangent,)
+    if cotangent is None:
+        return (None,) * len(result)
+    if not isinstance(cotangent, tuple | list) or len(cotangent) != len(result):
+        raise ShapeError(f"The result has {len(result)} arrays, so the cotangent must be a tuple of {len(result)}.")
+    return tuple(cotangent)
+
+
+def pair(out: Any, g: Any, dg: Any) -> Dual:
+    return Dual(like("cotangent", g, out), like("cotangent", dg, out))
+
+
+def split(result: Any) -> tuple[Any, Any]:
+    if isinstance(result, tuple):
+        kind: Any = type(result)
+        return kind(*map(value, result)), kind(*map(tangent, result))
+    return value(result), tangent(result)

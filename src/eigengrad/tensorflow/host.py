@@ -1,0 +1,89 @@
+"""What runs beside TensorFlow: NumPy's solvers, the patterns of sparse tensors, a user's functions of x and params."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
+from ..solvers import Pattern
+
+HALF = (tf.float16, tf.bfloat16)
+DTYPES = (*HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
+
+
+def array(a: Any) -> Any:
+    if not isinstance(a, tf.Tensor | tf.Variable):
+        raise FrameworkError(
+            f"eigengrad.tensorflow takes TensorFlow tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with tf.convert_to_tensor, or call the function of its own framework."
+        )
+    a = tf.convert_to_tensor(a)
+    if a.dtype.is_integer:
+        a = tf.cast(a, tf.keras.backend.floatx())
+    if a.dtype not in DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype.name}; it must be {', '.join(t.name for t in DTYPES)}, or integer. Cast it first.",
+            dtype=a.dtype,
+        )
+    return a
+
+
+def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
+    """A function of NumPy arrays; in a traced function a call back, in which an error becomes NaN."""
+    if tf.executing_eagerly():
+        return tuple(map(tf.constant, f(*(v.numpy() for v in x))))
+
+    def called(*x: Any) -> Any:
+        try:
+            found = f(*x)
+        except EigengradError:
+            found = [np.full([m or x[0].shape[i] for i, m in enumerate(s)], np.nan, t) for s, t in shapes]
+        return tuple(np.asarray(v, t) for v, (_, t) in zip(found, shapes, strict=True))
+
+    found = tf.numpy_function(called, x, [tf.as_dtype(t) for _, t in shapes])
+    return tuple(tf.ensure_shape(v, s) for v, (s, _) in zip(found, shapes, strict=True))
+
+
+def matrix(A: Any) -> tuple[Any, Pattern]:
+    """The values of a sparse tensor and their pattern, which must be known."""
+    if not isinstance(A, tf.SparseTensor) or len(A.shape) != 2:
+        raise FrameworkError(
+            f"eigengrad.tensorflow.eigsh takes matrices that are SparseTensors, and functions; this is a "
+            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense tensor, "
+            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+        )
+    indices = tf.get_static_value(A.indices)
+    if indices is None:
+        raise OptionError(
+            "The pattern of the sparse tensor is traced, and a solver must know it. Hand the values alone to the "
+            "function, and make the SparseTensor of them inside.",
+            value=A,
+        )
+    rows, columns = indices.T
+    return array(A.values), Pattern(rows, columns, int(A.shape[0]))
+
+
+def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:
+    """A user's linear f(x, *p), of each column of X."""
+    return tf.stack([f(x, *p) for x in tf.unstack(X, axis=-1)], -1)
+
+
+def pull(f: Callable[..., Any], p: Any, Y: Any, X: Any) -> Any:
+    """The cotangents of p, of Re <Y, columns(f, p, X)>."""
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        out = columns(f, p, X)
+    return tuple(tape.gradient(out, list(p), Y, tf.UnconnectedGradients.ZERO))
+
+
+def along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
+    """The derivative of columns(f, p, X) along dp, as the adjoint of `pull`, which is linear."""
+    Y = tf.zeros_like(X)
+    with tf.GradientTape() as tape:
+        tape.watch(Y)
+        found = pull(f, p, Y, X)
+    return tape.gradient(found, Y, list(dp), tf.UnconnectedGradients.ZERO)

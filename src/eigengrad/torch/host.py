@@ -1,0 +1,77 @@
+"""What runs beside torch: NumPy's solvers, the patterns of sparse tensors, and a user's functions of x and params."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch._C import _functorch as functorch
+
+from ..errors import DtypeError, FrameworkError
+from ..solvers import Pattern
+
+HALF = (torch.float16, torch.bfloat16)
+DTYPES = (*HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
+
+
+def array(a: Any) -> torch.Tensor:
+    if not isinstance(a, torch.Tensor):
+        raise FrameworkError(
+            f"eigengrad.torch takes torch tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
+            "Convert it with torch.as_tensor, or call the function of its own framework."
+        )
+    if not (a.is_floating_point() or a.is_complex() or a.dtype == torch.bool):
+        a = a.to(torch.get_default_dtype())
+    if a.dtype not in DTYPES:
+        raise DtypeError(
+            f"The dtype is {a.dtype}; it must be {', '.join(map(str, DTYPES))}, or integer. Convert it first.",
+            dtype=a.dtype,
+        )
+    return a
+
+
+def to_numpy(x: torch.Tensor) -> Any:
+    """Also of what a transformation of torch.func has wrapped, where it can be read."""
+    x = x.detach().resolve_conj().resolve_neg()
+    if functorch.is_functorch_wrapped_tensor(x):  # has no storage to share, and unwrapped is wrapped again
+        return np.array(x.tolist()).reshape(x.shape)
+    return x.cpu().numpy()
+
+
+def host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A function of NumPy arrays."""
+    return tuple(torch.as_tensor(np.ascontiguousarray(v), device=x[0].device) for v in f(*map(to_numpy, x)))
+
+
+def matrix(A: Any) -> tuple[torch.Tensor, Pattern]:
+    """The values of a sparse tensor, as autograd knows them, and their pattern."""
+    if not isinstance(A, torch.Tensor) or A.layout not in (torch.sparse_coo, torch.sparse_csr) or A.ndim != 2:
+        what = f"{A.layout} tensor of shape {tuple(A.shape)}" if isinstance(A, torch.Tensor) else type(A).__qualname__
+        raise FrameworkError(
+            f"eigengrad.torch.eigsh takes sparse tensors, COO or CSR, and functions; this is a {what}. Of a dense "
+            "tensor, eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+        )
+    if A.layout == torch.sparse_csr:
+        if A.is_complex() and A.requires_grad:
+            raise DtypeError("torch has no derivative by complex CSR tensors. Convert this one to COO.", dtype=A.dtype)
+        starts, columns = A.crow_indices(), A.col_indices()
+        rows = torch.repeat_interleave(torch.arange(A.shape[0], device=A.device), starts.diff())
+        return array(A.values()), Pattern(to_numpy(rows), to_numpy(columns), A.shape[0])
+    A = A.coalesce()
+    rows, columns = to_numpy(A.indices())
+    return array(A.values()), Pattern(rows, columns, A.shape[0])
+
+
+def columns(f: Callable[..., Any], p: Any, X: torch.Tensor) -> torch.Tensor:
+    return torch.stack([f(x, *p) for x in X.unbind(-1)], -1)
+
+
+def pull(f: Callable[..., Any], p: Any, Y: torch.Tensor, X: torch.Tensor) -> Any:
+    return torch.func.vjp(lambda *p: columns(f, p, X), *p)[1](Y)
+
+
+def along(f: Callable[..., Any], p: Any, dp: Any, X: torch.Tensor) -> torch.Tensor:
+    """As the adjoint of `pull`, which is linear: torch has no forward mode for some operations."""
+    return torch.func.vjp(lambda Y: pull(f, p, Y, X), torch.zeros_like(X))[1](tuple(dp))[0]
