@@ -124,6 +124,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
+        keep=lambda system, *x: system,
     )
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import jax
@@ -51,6 +54,55 @@ def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
         return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
 
     return tuple(jax.pure_callback(called, kinds, *x))
+
+
+class Ticket:
+    """Stands for a system in what JAX keeps.
+
+    JAX holds the options of calls in its caches, long after their arrays are gone, and a system holds a factorisation.
+    It lives as long as the eigenvectors that were computed by it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_SYSTEMS[self.number], name)
+
+
+_SYSTEMS: dict[int, Any] = {}
+_COUNT = count()
+
+
+def keep(system: Any, *x: Any) -> Any:
+    """A ticket for it; itself where JAX traces a program, which holds it then."""
+    if not all(map(_concrete, x)):
+        return system
+    number = next(_COUNT)
+    _SYSTEMS[number] = system
+    return Ticket(number)
+
+
+def _concrete(x: Any) -> bool:
+    """Whether there is a value, in however many tracers."""
+    return not isinstance(x, jax.core.Tracer) or x.to_concrete_value() is not None
+
+
+def _tie(V: Any, number: int) -> None:
+    weakref.finalize(V, _SYSTEMS.pop, number, None)
+
+
+@contextmanager
+def kept(system: Any, new: bool) -> Iterator[Callable[[Any], None]]:
+    """Hands out what ties a new system to its eigenvectors; it goes where there come none."""
+    if not (new and isinstance(system, Ticket)):
+        yield lambda V: None
+        return
+    try:
+        yield lambda V: _tie(V, system.number)
+    except BaseException:
+        _SYSTEMS.pop(system.number, None)
+        raise
 
 
 def matrix(A: Any) -> tuple[Any, Pattern]:

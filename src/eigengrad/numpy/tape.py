@@ -100,6 +100,7 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
 
     recording = namespace(record)
     recording.tracked = lambda a: True
+    recording.rule = lambda rule: record(rule, _xp)  # without a circle: what is kept goes with the pullback
     result = body_of(function)(recording, a, *args, **kwargs)
 
     def pullback(cotangent: Any) -> Any:

@@ -34,6 +34,7 @@ class How:
     batched: bool = False  # by a transformation of JAX
     order: int | None = None  # n, where w is a few of n eigenvalues
     system: Any = None  # that the few belong to (rules/system.py)
+    part: int = 0  # which matrix of a pencil
 
     def but(self, **changes: Any) -> How:
         return replace(self, **changes)

@@ -49,7 +49,7 @@ def _few(xp: Any, subset: Any, a: Any, matrices: Any, how: How) -> tuple[slice, 
     asked = slice(lo, hi + 1)
     if not xp.hosted(a) or (n is not None and hi - lo + 1 == n):
         return asked, None
-    return asked, how.but(order=n, system=Dense(lo, hi, kind(matrices[0]), len(matrices)))
+    return asked, how.but(order=n, system=xp.keep(Dense(lo, hi, kind(matrices[0]), len(matrices)), *matrices))
 
 
 def _empty(xp: Any, a: Any) -> EighResult:

@@ -110,12 +110,11 @@ def eigsh(
         Minv=Minv, preconditioner=preconditioner,
     )  # fmt: skip
     x, order, system = _system(xp, A, M, tuple(params), n, dtype, options)
-    how = How(degenerate, order=order, system=system)
+    how = How(degenerate, order=order, system=xp.keep(system, *x))
     tracked = any(xp.tracked(v) for v in x)
     if not tracked:
-        if return_eigenvectors:
-            return EighResult(*pairs.decompose(xp, x, how))
-        return pairs.values(xp, x, how)
+        found = EighResult(*pairs.decompose(xp, x, how))
+        return found if return_eigenvectors else found.eigenvalues
     w, _, V, echo, edge = xp.rule(pairs.pairs_of(len(x)))(*x, how)
     if not return_eigenvectors:
         return w

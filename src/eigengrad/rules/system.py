@@ -46,6 +46,7 @@ class System:
     """What all systems share."""
 
     axes: int  # of an array of one system; those before them are a batch
+    calls_back = False  # into the framework, while it solves
 
     def __init__(self, count: int, dtype: str, matrices: int, make: Callable[..., Any]) -> None:
         self.count, self.dtype, self.matrices = count, dtype, matrices  # of pairs; of vectors; 2 for a pencil
@@ -109,7 +110,7 @@ class Sparse(System):
         self.patterns = patterns
 
     def _act(self, xp: Any, i: int, v: Any, X: Any, how: Any) -> Any:
-        return xp.rule(APPLY)(v, X, how.but(system=self.patterns[i]))[0]
+        return xp.rule(APPLY)(v, X, how.but(part=i))[0]
 
     def A(self, xp: Any, x: Any, X: Any, how: Any) -> Any:
         return self._act(xp, 0, x[0], X, how)
@@ -123,10 +124,8 @@ class Sparse(System):
     def pull(self, xp: Any, x: Any, a: Any, b: Any, how: Any) -> Any:
         # Factors side by side: one walk over the pattern.
         return tuple(
-            xp.rule(OUTER)(*(xp.concatenate(list(F), -1) for F in zip(*factors, strict=True)), how.but(system=pattern))[
-                0
-            ]
-            for factors, pattern in zip((a, b), self.patterns, strict=False)
+            xp.rule(OUTER)(*(xp.concatenate(list(F), -1) for F in zip(*factors, strict=True)), how.but(part=i))[0]
+            for i, factors in enumerate((a, b)[: self.matrices])
         )
 
 
@@ -134,6 +133,7 @@ class Action(System):
     """The user's own functions A(x, *params), and B(x, *params), linear in x; differentiated by the framework."""
 
     axes = 0
+    calls_back = True
 
     def __init__(
         self, count: int, dtype: str, functions: tuple[Callable[..., Any], ...], make: Callable[..., Any]
@@ -219,7 +219,7 @@ def over(function: Callable[..., Any], axes: tuple[int, ...], system: Any = None
         found = [function(i, *(v[at] for v in x)) for i, at in enumerate(np.ndindex(*batch))]
         return tuple(np.stack(each).reshape(*batch, *each[0].shape) for each in zip(*found, strict=True))
 
-    run.calls_back = isinstance(system, Action)  # type: ignore[attr-defined]
+    run.calls_back = system is not None and system.calls_back  # type: ignore[attr-defined]
     return run
 
 
@@ -230,7 +230,7 @@ def kind(x: Any) -> str:
 
 def _apply(xp: Any, x: Any, how: Any) -> Any:
     v, X = x
-    run = over(lambda _, v, X: (how.system.apply(v, X),), (1, 2))
+    run = over(lambda _, v, X: (how.system.patterns[how.part].apply(v, X),), (1, 2))
     return xp.host(run, [((*_batch(v, 1, X, 2), *X.shape[-2:]), kind(X))], v, X)
 
 
@@ -245,8 +245,8 @@ def _apply_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def _outer(xp: Any, x: Any, how: Any) -> Any:
     Y, X = x
-    run = over(lambda _, Y, X: (how.system.outer(Y, X),), (2, 2))
-    return xp.host(run, [((*_batch(Y, 2, X, 2), how.system.size), kind(Y))], Y, X)
+    run = over(lambda _, Y, X: (how.system.patterns[how.part].outer(Y, X),), (2, 2))
+    return xp.host(run, [((*_batch(Y, 2, X, 2), how.system.patterns[how.part].size), kind(Y))], Y, X)
 
 
 def _outer_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
