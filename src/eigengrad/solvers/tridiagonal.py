@@ -1,4 +1,4 @@
-"""A real symmetric tridiagonal matrix T, diagonal d and off-diagonal e, in double precision: all that is O(n) a vector."""
+"""A real symmetric tridiagonal T, diagonal d and off-diagonal e, in double precision: all that is O(n) a vector."""
 
 from __future__ import annotations
 
