@@ -3,9 +3,10 @@
     B = L L^H,   C = L^-1 A L^-H = Q T Q^H,   T Z = Z diag(w),   V = L^-H Q Z,
 
 T real and tridiagonal. The reduction is the only work of order n^3 and is done once; T and the reflectors of Q are
-kept. All n eigenvalues cost O(n^2) (QL without vectors), k vectors O(n k) by relatively robust representations
-(Dhillon and Parlett 2004), a product with Q or L^-H O(n^2 k), and a solve with T - w one sweep of O(n). What goes back
-to a derivative, the X of  P^H (A X - B X diag(w)) = P^H R,  therefore never sees a full decomposition.
+kept. A few eigenvalues cost O(n) each (bisection), all of them O(n^2) (QL without vectors), a vector O(n) (relatively
+robust representations: Dhillon and Parlett 2004), a product with Q or L^-H O(n^2) a column, and a solve with T - w one
+sweep of O(n). What goes back to a derivative, X of  P^H (A X - B X diag(w)) = P^H R,  so never sees a full
+decomposition.
 
 A is scaled by a power of 2 to entries below 1, B to a unit diagonal, so that units do not matter. The reduction and
 the products run in the precision of the matrix. What belongs to T alone runs in double precision: it costs nothing,
@@ -14,7 +15,7 @@ and the eigenvalues that single precision cannot tell apart still have orthogona
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs, solve_triangular
@@ -48,13 +49,14 @@ class Tridiagonal:
             if self.pencil is not None:
                 A = self.pencil.units * A * self.pencil.units.T
             self.scale, A = _scaled(A)
-            self.size = float(np.max(np.sum(np.abs(A), axis=-1)))
-            self._reduce(A if self.pencil is None else self.pencil.reduce(A))
-            self.spectrum = tridiagonal.eigenvalues(self.d, self.e)
-            if not np.all(np.isfinite(self.spectrum.astype(self.real) * self.scale)):
+            if self.pencil is not None:
+                self.size = float(np.max(np.sum(np.abs(A), axis=-1)))
+                A = self.pencil.reduce(A)
+            self._reduce(A)
+            ends = [tridiagonal.some(self.d, self.e, i, i + 1)[0] for i in (0, self.n - 1)]
+            self.norm = float(np.max(np.abs(ends)))
+            if not np.isfinite(self.real.type(self.norm) * self.scale):
                 raise unconverged(f"an eigenvalue of the matrix, whose scale is {self.scale:.3g}, overflows")
-            self.norm = float(max(abs(self.spectrum[0]), abs(self.spectrum[-1])))
-            self.widths = self._widths()
 
     def pairs(self, lo: int, hi: int) -> Found:
         """The pairs lo..hi inclusive.
@@ -62,20 +64,23 @@ class Tridiagonal:
         A cluster at the edge is computed as a whole and turned by a fixed generic reflection before it is cut: no
         vector of it is one that a solver prefers.
         """
-        (start, below), (above, stop) = self._cluster(lo), self._cluster(hi)
-        Z = tridiagonal.vectors(self.d, self.e, self.spectrum, start, stop)
-        for first, last in {(start, below), (above, stop)}:
+        part = self._part(lo, hi)
+        Z = tridiagonal.vectors(self.d, self.e, part.w, part.start, self.norm)
+        for first, last in {(part.start, part.below), (part.above, part.stop)}:
             if first < lo or last > hi + 1:
-                _mix(Z[:, first - start : last - start])
-        V = self._from_tridiagonal(Z[:, lo - start : hi + 1 - start].astype(self.dtype))
-        return self.values(lo, hi)._replace(V=V)
+                _mix(Z[:, first - part.start : last - part.start])
+        V = self._from_tridiagonal(Z[:, lo - part.start : hi + 1 - part.start].astype(self.dtype))
+        return self._found(part, lo, hi, V)
 
     def values(self, lo: int, hi: int) -> Found:
         """The same without vectors."""
-        k, (start, below), (above, stop) = np.arange(lo, hi + 1), self._cluster(lo), self._cluster(hi)
-        edge = ((start < lo) & (k < below)) | ((stop > hi + 1) & (k >= above))
-        w, width = (x[lo : hi + 1].astype(self.real) * self.scale for x in (self.spectrum, self.widths))
-        return Found(w, None, width, edge.astype(self.real))
+        return self._found(self._part(lo, hi), lo, hi, None)
+
+    def _found(self, part: _Part, lo: int, hi: int, V: Any) -> Found:
+        k = np.arange(lo, hi + 1)
+        edge = ((part.start < lo) & (k < part.below)) | ((part.stop > hi + 1) & (k >= part.above))
+        w, width = (x[k - part.start].astype(self.real) * self.scale for x in (part.w, part.width))
+        return Found(w, V, width, edge.astype(self.real))
 
     def complement(self, w: Any, V: Any, R: Any) -> Any:
         """The columns X in {V^H B X = 0} with  P^H (A X - B X diag(w)) = P^H R,  P = 1 - V V^H B.
@@ -141,24 +146,46 @@ class Tridiagonal:
         X = tridiagonal.sweep(self.d, self.e, shifts, 4.0 * self.eps * (self.norm or 1.0), parts).real
         return _project(Z, X[..., 0] + 1j * X[..., 1] if np.iscomplexobj(Y) else X[..., 0])
 
-    def _widths(self) -> Any:
-        """How far from the neighbour below, of every eigenvalue, shape (n,)."""
-        least = np.full(self.n, EQUAL * self.eps * self.norm)
+    def _part(self, lo: int, hi: int) -> _Part:
+        """The whole clusters that lo..hi lie in: eigenvalues around are computed until a gap opens on both sides."""
+        pad = 1
+        while True:
+            first, last = max(lo - pad, 0), min(hi + 1 + pad, self.n)
+            if _FEW * (last - first) > self.n:
+                first, last = 0, self.n
+            w = tridiagonal.some(self.d, self.e, first, last)
+            width = self._width(w)
+            gaps = np.flatnonzero(np.diff(w) > width[1:]) + 1 + first
+            ends = np.concatenate([[first], gaps, [last]])
+            start, above = (ends[np.searchsorted(ends, i, side="right") - 1] for i in (lo, hi))
+            below, stop = (ends[np.searchsorted(ends, i, side="right")] for i in (lo, hi))
+            if (start > first or first == 0) and (stop < last or last == self.n):
+                return _Part(start, below, above, stop, w[start - first : stop - first], width[start - first :])
+            pad *= 4
+
+    def _width(self, w: Any) -> Any:
+        """How far from the neighbour below, of ascending eigenvalues; the first has itself."""
+        least = np.full(len(w), EQUAL * self.eps * self.norm)
         if self.pencil is None:
             return least
-        own = np.abs(self.spectrum)
+        own = np.abs(w)
         below = np.concatenate([own[:1], own[:-1]])
         size = min(self.size, self.norm * self.pencil.norm) + np.maximum(own, below) * self.pencil.norm
         return np.maximum(least, PENCIL * self.eps * size * self.pencil.inverse_norm)
 
-    def _cluster(self, i: int) -> tuple[int, int]:
-        """The half-open range of the cluster of equal eigenvalues that i belongs to."""
-        open_gap = np.flatnonzero(np.diff(self.spectrum) > self.widths[1:]) + 1
-        at = int(np.searchsorted(open_gap, i, side="right"))
-        ends = [0, *open_gap.tolist(), self.n]
-        return ends[at], ends[at + 1]
+
+class _Part(NamedTuple):
+    """Eigenvalues start..stop of T, which are whole clusters: the first ends at `below`, the last begins at `above`."""
+
+    start: int
+    below: int
+    above: int
+    stop: int
+    w: Any
+    width: Any
 
 
+_FEW = 32  # up to n / 32 eigenvalues are found sooner one by one than all at once
 _WORK = 65  # more than the columns that LAPACK takes at a time: workspace is a multiple of this
 
 

@@ -13,35 +13,40 @@ from ..errors import unconverged
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def eigenvalues(d: Any, e: Any) -> Any:
-    """All eigenvalues of the tridiagonal matrix, ascending."""
-    if len(d) == 1:
+def some(d: Any, e: Any, start: int, stop: int) -> Any:
+    """The eigenvalues start..stop, ascending: a few by bisection; all of them, or what bisection missed, by QL."""
+    n, count = len(d), stop - start
+    if n == 1:
         return d
+    if count < n:
+        found, w, _, _, info = lapack.dstebz(d, e, 2, 0.0, 0.0, start + 1, stop, 0.0, "E")
+        if not info and found == count:
+            return w[:count]
     w, info = lapack.dsterf(d, e)
     if info:
         raise unconverged(f"{info} off-diagonal entries of the tridiagonal form did not vanish")
-    return w
+    return w[start:stop]
 
 
-def vectors(d: Any, e: Any, w: Any, start: int, stop: int) -> Any:
-    """Orthonormal eigenvectors start..stop of the tridiagonal matrix, of which w are all eigenvalues.
+def vectors(d: Any, e: Any, w: Any, start: int, norm: float) -> Any:
+    """Orthonormal eigenvectors of the eigenvalues w, of which the first has number `start`.
 
     Relatively robust representations are fast and nearly always right. That is looked at, and where the vectors are
     not those asked for, the QL iteration, which cannot fail so, finds all of them.
     """
-    n, count, norm = len(d), stop - start, max(abs(w[0]), abs(w[-1]))
+    n, count = len(d), len(w)
     if n == 1:
         return np.ones((1, 1))
     found, _, Z, info = lapack.dstemr(
-        d, np.append(e, 0.0), 0 if count == n else 2, 0.0, 0.0, start + 1, stop, lwork=18 * n, liwork=10 * n
+        d, np.append(e, 0.0), 0 if count == n else 2, 0.0, 0.0, start + 1, start + count, lwork=18 * n, liwork=10 * n
     )
     if not info and found == count:
         Z, defect = _polished(d, e, Z[:, :count].copy(order="F"), norm)
-        residual = np.max(np.abs(times(d, e, Z) - Z * w[start:stop]))
+        residual = np.max(np.abs(times(d, e, Z) - Z * w))
         if defect <= n * EQUAL * _EPS and residual <= n * EQUAL * _EPS * norm:
             return Z
     try:
-        return eigh_tridiagonal(d, e, lapack_driver="stev", check_finite=False)[1][:, start:stop]
+        return eigh_tridiagonal(d, e, lapack_driver="stev", check_finite=False)[1][:, start : start + count]
     except np.linalg.LinAlgError as error:
         raise unconverged(error) from error
 
