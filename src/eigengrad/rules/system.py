@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reading import adjoint, hermitian
+from ..reading import adjoint
 from ..solvers import Pattern, Tridiagonal
 from . import Rule
 
@@ -74,12 +74,12 @@ class Dense(System):
         return dx[0] @ X, dx[1] @ X if self.matrices > 1 else None
 
     def pull(self, xp: Any, x: Any, a: Any, b: Any, how: Any) -> Any:
-        return tuple(
-            hermitian(
-                xp, sum((Y @ adjoint(xp, X) for Y, X in factors[1:]), start=factors[0][0] @ adjoint(xp, factors[0][1]))
-            )
-            for factors in (a, b)[: self.matrices]
-        )
+        # herm(Y X^H) as one product, [Y X] [X Y]^H / 2: the Hermitian part of an n×n array costs as much again.
+        found = []
+        for factors in (a, b)[: self.matrices]:
+            Y, X = (xp.concatenate(list(F), -1) for F in zip(*factors, strict=True))
+            found.append(xp.concatenate([0.5 * Y, 0.5 * X], -1) @ adjoint(xp, xp.concatenate([X, Y], -1)))
+        return tuple(found)
 
 
 class _Range:
