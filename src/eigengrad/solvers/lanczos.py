@@ -105,10 +105,11 @@ def lanczos(
     x, bx, after, _ = orthogonal(x, 0)
     x, bx = (x / after, bx / after) if after > CLOSED * eps * before else fresh(0)
     Q[:, 0] = x
+    unit = _unit(apply(x, bx), x)
     kept, largest, room = 0, 0.0, n - sum(V.shape[1] for V, _ in locked)
     for restart in range(1, maxiter + 1):
         for j in range(kept, m):
-            x = apply(Q[:, j], bx)
+            x = apply(Q[:, j], bx) * unit
             x, bx, beta, taken = orthogonal(x, j + 1)
             first = 0 if j == kept else j - 1  # All other entries are rounding: T is self-adjoint.
             H[first : j + 1, j] = taken[first:]
@@ -138,7 +139,13 @@ def lanczos(
         H[range(kept), range(kept)] = theta[wanted[:kept]]
     wanted = wanted[:k]
     rotate(Q, S[:, wanted], S.shape[0])
-    return Ritz(theta[wanted], Q[:, :k].copy(order="F"), error[wanted], done[wanted], restart)
+    return Ritz(theta[wanted] / unit, Q[:, :k].copy(order="F"), error[wanted] / unit, done[wanted], restart)
+
+
+def _unit(y: Any, x: Any) -> Any:
+    """A power of two that brings y to the size of x: in single precision a square of both would not fit."""
+    size = float(np.abs(y).max()) / float(np.abs(x).max())
+    return x.real.dtype.type(2.0 ** -np.round(np.log2(size)) if 0.0 < size < np.inf else 1.0)
 
 
 def rotate(Q: Any, S: Any, m: int) -> None:

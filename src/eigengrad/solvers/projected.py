@@ -27,8 +27,15 @@ Pair = tuple[Any, Any]
 #: A residual of so many eps (|A| + |w| |B|) |x| is rounding.
 FLOOR = 16.0
 
-#: The least relative residual that is asked for, in eps.
-TARGET = 64.0
+#: The least relative residual |P^H (A X - B X w - R)| / |R| that is sought, in eps, and how many times that will do
+#: where no further step brings it down by half.
+TARGET, SLACK = 64.0, 32.0
+
+#: Nor does rounding excuse a relative residual like this: such an x is as large as a singular system makes it.
+NEVER = 0.1
+
+#: The residual r of a system without solution ends where its image is of so many eps |r| times the largest seen.
+SINGULAR = 16.0
 
 
 class Projected:
@@ -59,12 +66,12 @@ class Projected:
         steps = 0
         while True:
             size = _norms(left)
-            allowed = self.goal * scale + FLOOR * self.pencil.eps * self.pencil.size(w) * _norms(X)
-            bad = size > allowed
+            rounding = FLOOR * self.pencil.eps * self.pencil.size(w) * _norms(X)
+            bad = (size > self.goal * scale + np.minimum(rounding, NEVER * scale)) & (size < 0.5 * best)
             if not bad.any():
-                return X
-            bad &= size < 0.5 * best
-            if not bad.any():
+                allowed = SLACK * self.goal * scale + np.minimum(rounding, NEVER * scale)
+                if (size <= allowed).all():
+                    return X
                 raise self._unconverged(w, size, scale, allowed, steps)
             best = np.minimum(best, size)
             goal = np.maximum(0.25 * self.goal * scale[bad] / size[bad], self.pencil.eps)
@@ -138,6 +145,7 @@ def minres(apply: Callable[[Pair, Any], Pair], right: Pair, goal: Any, limit: in
         largest = np.maximum(largest, np.maximum(np.abs(alpha), beta))
         delta, gbar = cs * dbar + sn * alpha, sn * dbar - cs * alpha
         epsilon_old, epsilon, dbar = epsilon, sn * beta, -cs * beta
+        image = np.hypot(gbar, dbar)  # |T r| / |r| of the residual r before this step
         gamma = np.maximum(np.hypot(gbar, beta), np.finfo(beta.dtype).tiny)
         cs, sn = gbar / gamma, beta / gamma
         phi, phibar = cs * phibar, sn * phibar
@@ -149,7 +157,7 @@ def minres(apply: Callable[[Pair, Any], Pair], right: Pair, goal: Any, limit: in
         direction = direction / gamma
         x += direction * phi
         v_old, w_old, w_new = v, w_new, direction
-        on = (phibar > goal) & (beta > 4 * eps * largest)
+        on = (phibar > goal) & (beta > 4 * eps * largest) & (image > SINGULAR * eps * largest)
         if not on.all():
             solution[:, columns[~on]] = x[:, ~on]
             columns = columns[on]
