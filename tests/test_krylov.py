@@ -291,6 +291,33 @@ def test_solves_beside_a_closed_cut():
             solver.complement(w, V, right_hand_sides(V))
 
 
+@pytest.mark.parametrize("options", [{"sigma": 0.0}, {"which": "SA"}])
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9, 1e-11])
+def test_a_cut_that_is_all_but_closed(gap, options):
+    """The solve is as good as the gap is known: eps |A| / gap."""
+    w = np.concatenate([[1.0, 2.0, 3.0, 3.0 + gap], np.linspace(4, 9, 96)])
+    Q, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((100, 100)))
+    A = Q @ np.diag(w) @ Q.T
+    A = sp.csc_array(0.5 * (A + A.T))
+    found = (solver := Krylov(A, None, Options(3, **options))).pairs()
+    assert not found.edge.any()
+    assert solver.further[0] - found.w[2] == pytest.approx(gap, rel=1e-2)
+    R = right_hand_sides(found.V)
+    truth = Q[:, 3:] @ ((Q[:, 3:].T @ R) / (w[3:, None] - w[:3]))
+    X = solver.complement(found.w, found.V, R)
+    assert np.linalg.norm(X - truth) <= 1e3 * 2.2e-16 * 9 / gap * np.linalg.norm(truth)
+
+
+def test_the_middle_of_a_spectrum():
+    """Indefinite solves: MINRES takes over."""
+    rng = np.random.default_rng(0)
+    w = np.concatenate([rng.uniform(-5, -2, 40), [-1.0, 1.0, 1.5], rng.uniform(2, 5, 37)])
+    Q, _ = np.linalg.qr(rng.standard_normal((80, 80)))
+    A = Q @ np.diag(w) @ Q.T
+    judge(sp.csc_array(0.5 * (A + A.T)), None, Options(3, which="SM", ncv=60))
+    judge(sp.csc_array(0.5 * (A + A.T)), None, Options(3, which="SM", ncv=60, preconditioner=lambda y: 2.0 * y))
+
+
 def test_right_hand_sides_of_rounding():
     A, _ = make("real")
     for options in (Options(3, sigma=0.0), Options(3, which="SA")):

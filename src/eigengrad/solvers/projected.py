@@ -1,8 +1,8 @@
 """X in {V^H B X = 0} with P^H (A X - B X diag(w)) = P^H R,  P = 1 - V V^H B: what derivatives of a few pairs need.
 
-MINRES (Paige and Saunders 1975), all columns at once, each with scalars of its own. The operator is self-adjoint, but
-positive only where the k pairs are at one end; MINRES does not ask which, and its residual never grows. A vector is
-held twice, as itself and as its dual, by which inner products are taken:
+The operator is self-adjoint, and definite, of either sign, wherever the k are at an end: conjugate gradients, on all
+columns at once. A column in which a curvature of the other sign comes up (which="SM" in the middle of a spectrum) goes
+to MINRES. A vector is held twice, as itself and as its dual, by which inner products are taken:
 
     with K = (A - sigma B)^-1     x - (w_i - sigma) K B x, self-adjoint in the inner product of B; the dual of x is B x.
                                   The eigenvalues that are left are further from sigma, so its spectrum lies around 1
@@ -13,16 +13,14 @@ Then the residual is measured on A and B themselves, and solved for again while 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import NotConverged
 from .factor import Solve
+from .iterations import Pair, conjugate_gradients, minres
 from .pencil import Pencil
-
-Pair = tuple[Any, Any]
 
 #: A residual of so many eps (|A| + |w| |B|) |x| is rounding.
 FLOOR = 16.0
@@ -33,9 +31,6 @@ TARGET, SLACK = 64.0, 32.0
 
 #: Nor does rounding excuse a relative residual like this: such an x is as large as a singular system makes it.
 NEVER = 0.1
-
-#: The residual r of a system without solution ends where its image is of so many eps |r| times the largest seen.
-SINGULAR = 16.0
 
 
 class Projected:
@@ -75,7 +70,7 @@ class Projected:
                 raise self._unconverged(w, size, scale, allowed, steps)
             best = np.minimum(best, size)
             goal = np.maximum(0.25 * self.goal * scale[bad] / size[bad], self.pencil.eps)
-            step, count = self._minres(w[bad], left[:, bad], goal)
+            step, count = self._step(w[bad], left[:, bad], goal)
             steps += count
             X[:, bad] += step
             X = self.inside(X)
@@ -95,19 +90,32 @@ class Projected:
             converged=int(np.sum(size <= allowed)),
         )
 
-    def _minres(self, w: Any, left: Any, goal: Any) -> tuple[Any, int]:
-        if self.inverse is None:
-            start = self._both(left)
-            return minres(lambda x, columns: self._both(self.image(x[0], w[columns])), start, goal, 5 * self.pencil.n)
-        inverse = self.inverse
-        from_shift = w - self.shift
+    def _step(self, w: Any, left: Any, goal: Any) -> tuple[Any, int]:
+        """X with P^H (A X - B X diag(w)) = left to within the factor `goal`, or as near as it goes; and the steps."""
+        inverse, limit = self.inverse, 5 * self.pencil.n
+        if inverse is None:
+            start, apply = self._both(left), self._direct
+        else:
+            start, apply, w = self._with_dual(self.inside(inverse(left))), self._inverted, w - self.shift
+        X, indefinite, steps = conjugate_gradients(lambda x, at: apply(x, w[at]), start, goal, limit)
+        if indefinite.any():
+            index = np.flatnonzero(indefinite)
+            start = start[0][:, index], start[1][:, index]
+            X[:, index], more = minres(lambda x, at: apply(x, w[index[at]]), start, goal[index], limit)
+            steps += more
+        return X, steps
 
-        def apply(x: Pair, columns: Any) -> Pair:
-            primal = self.inside(x[0] - inverse(x[1]) * from_shift[columns])
-            return primal, self.pencil.b(primal)
+    def _direct(self, x: Pair, at: Any) -> Pair:
+        """P^H (A - w B) x, `at` the eigenvalues w."""
+        return self._both(self.image(x[0], at))
 
-        primal = self.inside(inverse(left))
-        return minres(apply, (primal, self.pencil.b(primal)), goal, 5 * self.pencil.n)
+    def _inverted(self, x: Pair, at: Any) -> Pair:
+        """x - (w - sigma) K B x, `at` the differences w - sigma."""
+        assert self.inverse is not None
+        return self._with_dual(self.inside(x[0] - self.inverse(x[1]) * at))
+
+    def _with_dual(self, x: Any) -> Pair:
+        return x, self.pencil.b(x)
 
     def _both(self, dual: Any) -> Pair:
         if self.precondition is None and self.pencil.B is None:
@@ -116,89 +124,9 @@ class Projected:
         return self.inside(M(dual)), dual
 
 
-def minres(apply: Callable[[Pair, Any], Pair], right: Pair, goal: Any, limit: int) -> tuple[Any, int]:
-    """The vectors x with apply(x) = right, by columns, until each residual has come down by the factor `goal`.
-
-    Everything is a pair (vector, dual), and `apply(pair, columns)` is told which of the columns are still at work.
-    Columns that are done leave.
-    """
-    beta = _lengths(right)
-    solution, columns = np.zeros_like(right[0]), np.flatnonzero(beta > 0.0)
-    y, beta = _take(right, beta > 0.0), beta[columns]
-    eps = float(np.finfo(beta.dtype).eps)
-    goal = goal[columns] * beta
-    v_old = w_old = w_new = None
-    x = np.zeros_like(y[0])
-    cs, sn = -np.ones_like(beta), np.zeros_like(beta)
-    dbar, epsilon = np.zeros_like(beta), np.zeros_like(beta)
-    phibar, largest = beta.copy(), np.zeros_like(beta)
-    steps = 0
-    while columns.size and steps < limit:
-        steps += 1
-        v = _scaled(y, beta)
-        y = apply(v, columns)
-        if v_old is not None:
-            y = _less(y, v_old, beta)
-        alpha = _real_dots(v[0], y[1])
-        y = _less(y, v, alpha)
-        beta = _lengths(y)
-        largest = np.maximum(largest, np.maximum(np.abs(alpha), beta))
-        delta, gbar = cs * dbar + sn * alpha, sn * dbar - cs * alpha
-        epsilon_old, epsilon, dbar = epsilon, sn * beta, -cs * beta
-        image = np.hypot(gbar, dbar)  # |T r| / |r| of the residual r before this step
-        gamma = np.maximum(np.hypot(gbar, beta), np.finfo(beta.dtype).tiny)
-        cs, sn = gbar / gamma, beta / gamma
-        phi, phibar = cs * phibar, sn * phibar
-        direction = v[0]
-        if w_old is not None:
-            direction = direction - w_old * epsilon_old
-        if w_new is not None:
-            direction = direction - w_new * delta
-        direction = direction / gamma
-        x += direction * phi
-        v_old, w_old, w_new = v, w_new, direction
-        on = (phibar > goal) & (beta > 4 * eps * largest) & (image > SINGULAR * eps * largest)
-        if not on.all():
-            solution[:, columns[~on]] = x[:, ~on]
-            columns = columns[on]
-            y, v_old = _take(y, on), _take(v_old, on)
-            x, w_new, w_old = x[:, on], w_new[:, on], None if w_old is None else w_old[:, on]
-            goal, largest, beta, cs, sn, dbar, epsilon, phibar = (
-                each[on] for each in (goal, largest, beta, cs, sn, dbar, epsilon, phibar)
-            )
-    solution[:, columns] = x
-    return solution, steps
-
-
-def _scaled(y: Pair, size: Any) -> Pair:
-    first = y[0] / size
-    return first, first if y[0] is y[1] else y[1] / size
-
-
-def _less(y: Pair, v: Pair, part: Any) -> Pair:
-    """y - v part; once where vectors and duals are the same."""
-    first = y[0] - v[0] * part
-    return first, first if y[0] is y[1] and v[0] is v[1] else y[1] - v[1] * part
-
-
-def _take(pair: Pair, columns: Any) -> Pair:
-    first = pair[0][:, columns]
-    return first, first if pair[0] is pair[1] else pair[1][:, columns]
-
-
 def _adjoint(V: Any, X: Any) -> Any:
     return V.conj().T @ X
 
 
 def _norms(X: Any) -> Any:
     return np.linalg.norm(X, axis=0)
-
-
-def _real_dots(X: Any, Y: Any) -> Any:
-    """Re x^H y by columns, without an array of their size."""
-    dots = np.einsum("ij,ij->j", X.real, Y.real)
-    return dots + np.einsum("ij,ij->j", X.imag, Y.imag) if np.iscomplexobj(X) else dots
-
-
-def _lengths(pair: Pair) -> Any:
-    return np.sqrt(np.maximum(_real_dots(*pair), 0.0))

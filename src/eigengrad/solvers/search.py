@@ -25,7 +25,7 @@ class Further(NamedTuple):
 
     f: Any
     F: Any  # their vectors
-    unsure: Any  # how far they may be off
+    unsure: Any  # how far they may be off; 0 of those that are clearly beyond
     before: Any  # which of them lie before the cut: the list lacks them
 
 
@@ -44,7 +44,7 @@ class Search:
         run = self._run(w, V, rho, end, 1, max(self._options.tol, ROUGH))
         f, unsure = self._engine.values(run)
         if (self._distance(end, w, f) - unsure > line + margin).all():
-            return Further(f, run.X, unsure, np.zeros(f.shape, bool))
+            return Further(f, run.X, np.zeros_like(f), np.zeros(f.shape, bool))
         found = self._sharp(w, V, rho, end, min(count, self._pencil.n - w.size), run.X[:, 0])
         there = self._distance(end, w, found.f)
         before = there < line - margin - 2.0 * found.unsure
