@@ -267,6 +267,16 @@ def test_clusters_on_both_sides_are_no_cluster():
     assert Krylov(A, None, Options(2)).pairs().edge.tolist() in ([1.0, 1.0], [1.0, 1.0])
 
 
+def test_both_sides_of_a_shift_are_asked():
+    """sigma = 3 between 2 and 4, both of which go on: whatever copies are in the list, all of them are cut."""
+    A, _ = hypercube(7)
+    for k in (2, 3, 5, 9):
+        for seed in range(4):
+            w, _, _, edge = Krylov(A, None, Options(k, sigma=3.0, rng=seed)).pairs()
+            assert np.abs(np.abs(w - 3) - 1).max() < 1e-12
+            assert (edge == 1).all()
+
+
 def test_both_ends_can_be_cut():
     middle = np.linspace(-3, 3, 90)
     A = sp.csc_array(sp.diags_array(np.concatenate([[-7.0, -5.0, -5.0], middle, [6.0, 6.0, 8.0]])))
@@ -429,6 +439,16 @@ def test_looser_tolerances_enter_the_width():
     assert (two.width >= 2 * loose.residuals).all()
     assert np.abs(two.w - values[:5]).max() <= loose.residuals.max()
     assert np.array_equal(one.edge, two.edge)
+
+
+@pytest.mark.parametrize("sigma", [None, 0.0])
+def test_a_closed_cut_is_never_called_open(sigma):
+    """Not with the loosest tolerance either; an open one may be called closed, as far as the pairs can tell."""
+    A, values = cube(8)
+    for k in range(1, 9):
+        solver = Krylov(A, None, Options(k, sigma=sigma, which="SA" if sigma is None else "LM", tol=1e-2))
+        found, (_, cut) = solver.pairs(), closed(values, k, "SA")
+        assert (found.edge >= cut).all()
 
 
 def test_a_list_that_is_not_complete_is_an_error_with_numbers():

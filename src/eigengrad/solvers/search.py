@@ -16,8 +16,8 @@ from .lanczos import noise
 from .options import Options
 from .pencil import Pencil
 
-#: The relative accuracy of the rough run.
-ROUGH = 1e-6
+#: The relative accuracy of the rough run, and the least of any search: a looser one takes what comes for the first.
+ROUGH, LEAST = 1e-6, 1e-4
 
 
 class Further(NamedTuple):
@@ -34,6 +34,7 @@ class Search:
 
     def __init__(self, engine: Engine, pencil: Pencil, options: Options, random: np.random.Generator) -> None:
         self._engine, self._pencil, self._options, self._random = engine, pencil, options, random
+        self._tol = min(options.tol, LEAST)
 
     def behind(self, w: Any, V: Any, rho: Any, end: str, size: int, count: int) -> Further:
         """The most wanted others, `count` of them where the first is not clearly beyond the cut."""
@@ -41,7 +42,7 @@ class Search:
         near = cut.distance(end, w, self._options.sigma)
         last = np.argsort(near, kind="stable")[size - 1]
         line, margin = near[last], width[last]
-        run = self._run(w, V, rho, end, 1, max(self._options.tol, ROUGH))
+        run = self._run(w, V, rho, end, 1, max(self._tol, ROUGH))
         f, unsure = self._engine.values(run)
         if (self._distance(end, w, f) - unsure > line + margin).all():
             return Further(f, run.X, np.zeros_like(f), np.zeros(f.shape, bool))
@@ -63,7 +64,7 @@ class Search:
         return found
 
     def _sharp(self, w: Any, V: Any, rho: Any, end: str, count: int, start: Any) -> Further:
-        f, F, unsure = self._engine.polished(self._run(w, V, rho, end, count, self._options.tol, start).X, V)
+        f, F, unsure = self._engine.polished(self._run(w, V, rho, end, count, self._tol, start).X, V)
         return Further(f, F, unsure, np.zeros(f.shape, bool))
 
     def _run(self, w: Any, V: Any, rho: Any, end: str, count: int, tol: float, start: Any = None) -> Any:
