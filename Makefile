@@ -54,6 +54,9 @@ fuzz: $(VENV)/test
 docs/crossing.png: docs/draw_crossing.py $(VENV)/test
 	$(BIN)/python docs/draw_crossing.py
 
+docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs/%.md docs/pages.py $(VENV)/test
+	$(BIN)/python $<
+
 clean:
 	rm -rf $(VENV) .venv-bare build dist src/*.egg-info
 

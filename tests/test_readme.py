@@ -28,6 +28,9 @@ PAGES = [
     ROOT / "docs" / "functions.md",
     ROOT / "docs" / "crossing.md",
     ROOT / "docs" / "explain.md",
+    ROOT / "docs" / "plate.md",
+    ROOT / "docs" / "fiedler.md",
+    ROOT / "docs" / "huckel.md",
 ]
 
 
