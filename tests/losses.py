@@ -182,3 +182,83 @@ def of_columns(start, stop, n, rng, complex_=False):
     inside = zero.copy()
     inside[start:stop] = 1.0
     return Smooth(zero, zero, inside, zero, loss.C)
+
+
+@dataclass
+class Few:
+    """Σ a_i w_i + b_i w_i² + (c_i + d_i w_i) Σ_r s_r |R_r v_i|², of k pairs in n dimensions; R has three rows.
+
+    Cheap in exact arithmetic, and C = R^H diag(s) R is known to it alone, not to a sparsity pattern.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    d: np.ndarray
+    R: np.ndarray
+
+    @classmethod
+    def draw(cls, n, k, rng, complex_=False, equal=(), unseen=()):
+        """Symmetric in the columns that are `equal`, tuples of them, and to second order; without the `unseen`."""
+        R = rng.standard_normal((3, n)) + (1j * rng.standard_normal((3, n)) if complex_ else 0.0)
+        a, b, c, d = rng.standard_normal((4, k))
+        for group in map(list, equal):
+            a[group], c[group], b[group], d[group] = a[group[0]], c[group[0]], 0.0, 0.0
+        for x in (a, b, c, d):
+            x[list(unseen)] = 0.0
+        return cls(a, b, c, d, R)
+
+    def astype(self, dtype):
+        real = np.zeros(1, dtype).real.dtype
+        return Few(*(x.astype(real) for x in (self.a, self.b, self.c, self.d)), self.R.astype(dtype))
+
+    def signs(self, x):
+        return like(np.array([[1.0], [-1.0], [1.0]]), x).astype(x.dtype)
+
+    def value(self, m, w, V):
+        real = self.a.dtype
+        R, s, a, b, c, d = (
+            m.array(x) for x in (self.R, np.array([[1], [-1], [1]], real), self.a, self.b, self.c, self.d)
+        )
+        x = R @ V
+        return m.sum(a * w + b * w * w) + m.sum((c + d * w)[..., None, :] * s * m.real(m.conj(x) * x))
+
+    def cotangents(self, w, V):
+        a, b, c, d, R = (like(x, w) for x in (self.a, self.b, self.c, self.d, self.R))
+        x = R @ V
+        y, RH = self.signs(w) * x, np.conj(R.T)
+        q = np.sum(np.conj(x) * y, axis=-2)
+        q = _real(q) if w.dtype == object else q.real
+        return a + 2 * b * w + d * q, 2 * (RH @ y) * (c + d * w)[..., None, :]
+
+    def dcotangents(self, w, V, dw, dV):
+        b, c, d, R = self.b, self.c, self.d, self.R
+        x, dx, s, RH = R @ V, R @ dV, self.signs(w), np.conj(R.T)
+        dq = 2 * np.sum(np.conj(x) * s * dx, axis=-2).real
+        dgV = (RH @ (s * dx)) * (c + d * w)[..., None, :] + (RH @ (s * x)) * (d * dw)[..., None, :]
+        return 2 * b * dw + d * dq, 2 * dgV
+
+
+class OfAll:
+    """A loss of the pairs lo, lo + 1, … of all n, as a loss of all of them."""
+
+    def __init__(self, loss, lo, n):
+        self.loss, self.few, self.n = loss, slice(lo, lo + len(loss.a)), n
+
+    def astype(self, dtype):
+        return OfAll(self.loss.astype(dtype), self.few.start, self.n)
+
+    def value(self, m, w, V):
+        return self.loss.value(m, w[..., self.few], V[..., :, self.few])
+
+    def _all(self, w, V, gw, gV):
+        full_w, full_V = 0 * w, 0 * V
+        full_w[..., self.few], full_V[..., :, self.few] = gw, gV
+        return full_w, full_V
+
+    def cotangents(self, w, V):
+        return self._all(w, V, *self.loss.cotangents(w[..., self.few], V[..., :, self.few]))
+
+    def dcotangents(self, w, V, dw, dV):
+        few = self.few
+        return self._all(w, V, *self.loss.dcotangents(w[..., few], V[..., :, few], dw[..., few], dV[..., :, few]))

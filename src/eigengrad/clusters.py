@@ -86,9 +86,13 @@ def _before(xp: Any, w: Any) -> Any:
 
 def same_cluster(xp: Any, w: Any, width: Any = None) -> Any:
     """Which pairs of ascending eigenvalues lie in one cluster: boolean, (..., n, n), a partition."""
-    width = tolerance(xp, w) if width is None else width
-    label = xp.cumsum(xp.where(w - _before(xp, w) > width, xp.ones_like(w), 0.0), -1)
+    label = number(xp, w, tolerance(xp, w) if width is None else width)
     return label[..., :, None] == label[..., None, :]
+
+
+def number(xp: Any, w: Any, width: Any) -> Any:
+    """Of ascending eigenvalues the number of their cluster, from 0."""
+    return xp.cumsum(xp.where(w - _before(xp, w) > width, xp.ones_like(w), 0.0), -1)
 
 
 def same_group(xp: Any, w: Any, cuts: tuple[int, ...] | None) -> Any:

@@ -23,9 +23,10 @@ self-adjoint in (Z, L), so that its pullback is itself: (Y, F) = bordered(gZ, gL
 See Nelson, "Simplified calculation of eigenvector derivatives" (1976), for single eigenvalues and one pair; Kasim,
 "Derivatives of partial eigendecomposition of a real symmetric matrix for degenerate cases" (2020), for clusters.
 
-`edge` says which of the k belong to a cluster that goes on beyond them. They are taken out of V here, a column of zeros
-each, so that they belong to what is never seen, and all that does not depend on them is right to every order. What
-depends on them is not determined: their vectors pass a `fence` (view.py), and their weights are judged.
+`edge` says which of the k belong to a cluster that goes on beyond them, by the number of the cluster, from 1; 0 is none.
+They are taken out of V here, a column of zeros each, so that they belong to what is never seen, and all that does not
+depend on them is right to every order. What depends on them is not determined: their vectors pass a `fence` (view.py),
+and their weights are judged.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..clusters import merge
+from ..clusters import merge, number
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import generic, inside, middle, same_block, spectrum_of
@@ -61,8 +62,9 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
     if vectors:
         shapes.insert(1, ((*batch, how.order, system.count), system.dtype))
     axes = tuple(system.axes or len(v.shape) for v in x)
-    found = xp.host(over(run, axes, system), shapes, *x)
-    return found if vectors else (found[0], None, *found[1:])
+    w, *V, width, edge = xp.host(over(run, axes, system), shapes, *x)
+    edge = xp.where(edge > 0.0, 1.0 + number(xp, w, width), 0.0)
+    return w, V[0] if vectors else None, width, edge
 
 
 def values(xp: Any, x: Any, how: Any) -> Any:

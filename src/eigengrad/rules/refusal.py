@@ -148,26 +148,27 @@ def refuse_vectors(xp: Any, gV: Any, edge: Any, how: Any) -> Any:
 
 
 def _explain_edge(xp: Any, edge: Any, size: Any, allowed: Any, w: Any = None) -> DegenerateError:
-    edge, size = xp.numpy(edge) > 0.0, xp.numpy(size)
+    edge, size = xp.numpy(edge), xp.numpy(size)
     allowed = np.broadcast_to(xp.numpy(allowed), size.shape)
-    *index, worst = np.unravel_index(int(np.argmax(np.where(edge, size - allowed, -np.inf))), size.shape)
+    *index, worst = np.unravel_index(int(np.argmax(np.where(edge > 0.0, size - allowed, -np.inf))), size.shape)
     at = tuple(int(i) for i in index)
     own, start, stop = edge[at], int(worst), int(worst) + 1
-    while start > 0 and own[start - 1]:
+    while start > 0 and own[start - 1] == own[worst]:
         start -= 1
-    while stop < len(own) and own[stop]:
+    while stop < len(own) and own[stop] == own[worst]:
         stop += 1
     members = f"numbers {start} to {stop - 1}" if stop - start > 1 else f"number {start}"
     values = None if w is None else xp.numpy(w)[at][start:stop]
     cluster = members + ("" if values is None else f", {values[0]:.6g}")
-    whole = np.flatnonzero(~own)
+    whole = np.flatnonzero(own == 0.0)
+    runs = np.split(whole, np.flatnonzero(np.diff(whole) > 1) + 1) if len(whole) else []
     numbers = {"measured": float(size[(*at, worst)]), "allowed": float(allowed[(*at, worst)])}
     return DegenerateError(
         _EDGE.format(
             cluster=(f"matrix {at} of the batch, " if at else "") + cluster,
             what="eigenvectors" if w is None else "eigenvalues",
             nouns="vectors" if w is None else "members",
-            inner=f"{whole[0]} to {whole[-1]}" if len(whole) else "of none",
+            inner=", ".join(f"{run[0]} to {run[-1]}" for run in runs) or "of no other cluster",
             **numbers,
         ),
         index=at,
