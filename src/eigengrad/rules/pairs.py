@@ -23,7 +23,7 @@ self-adjoint in (Z, L), so that its pullback is itself: (Y, F) = bordered(gZ, gL
 See Nelson, "Simplified calculation of eigenvector derivatives" (1976), for single eigenvalues and one pair; Kasim,
 "Derivatives of partial eigendecomposition of a real symmetric matrix for degenerate cases" (2020), for clusters.
 
-`edge` says which of the k belong to a cluster that goes on beyond them, by the number of the cluster, from 1; 0 is none.
+`edge` says which of the k belong to a cluster that goes on beyond them, by the number of the cluster, from 1; else 0.
 They are taken out of V here, a column of zeros each, so that they belong to what is never seen, and all that does not
 depend on them is right to every order. What depends on them is not determined: their vectors pass a `fence` (view.py),
 and their weights are judged.

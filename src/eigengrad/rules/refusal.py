@@ -20,8 +20,9 @@ _WEIGHTS = (
     "with respect to the eigenvalues): {cluster}. There {what} is not determined by eigenvalues and eigenvectors. {do}"
 )
 _KINK = (
-    "If the loss is a function of the matrix, as V f(w) V^H, compute it as one; if it takes single eigenvalues, "
-    'it has a kink here: eigvalsh returns an element of its subdifferential; degenerate="nan" returns NaN instead.'
+    "If the loss is a function of the matrix, as V f(w) V^H, compute it as one; if it takes single eigenvalues, it "
+    "has a kink here: take all of them alike, as their sum, or let eigvalsh, or eigsh without vectors, return an "
+    'element of its subdifferential; degenerate="nan" returns NaN instead.'
 )
 _SMOOTH = "Move the matrix off the degenerate set, or differentiate a function of the matrix, not of its eigenvalues."
 _BASIS = (
@@ -39,11 +40,16 @@ _PHASE = (
 _EDGE = (
     "The loss depends on part of a cluster of equal eigenvalues (measured {measured:.3g}, allowed {allowed:.3g} in "
     "the gradient with respect to {what}): {cluster}, and it goes on beyond the pairs asked for. Which of its "
-    "{nouns} are among them is arbitrary, and there is no derivative. Ask for all of the cluster, or leave it out: the "
-    "pairs {inner} are complete."
+    "{nouns} are among them is arbitrary, and there is no derivative. Ask for all of the cluster, or leave it out: "
+    "{inner}."
 )
 
 
+_CURVATURE = (
+    "The loss weights equal eigenvalues differently, or depends on the basis of their vectors (measured "
+    "{measured:.3g}, allowed {allowed:.3g}): {cluster}. Its second derivative is not determined there. Take a symmetric "
+    "function of all of them, or move the matrix off the degenerate set."
+)
 _SECOND = (
     'degenerate="split" has first derivatives only: eigenvalues {below:.6g} and {above:.6g} are closer than '
     "{allowed:.2g}, and a second derivative would be noise. Compute the loss as a function of the matrix."
@@ -99,14 +105,14 @@ def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, same: Any, how: Any) -> A
     second = how.degenerate == "subgradient"
     if second:
         bad = bad & moved(xp, echo, w, same, how)
-    error = lambda: explain_weights(xp, w, bad, apart, allowed, second)  # noqa: E731
+    error = lambda: explain_weights(xp, w, bad, apart, allowed, second, how)  # noqa: E731
     return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
 
 
-def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second: bool) -> DerivativeError:
+def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second: bool, how: Any) -> DerivativeError:
     """The error for weights that differ in a cluster."""
     what, do = ("a second derivative", _SMOOTH) if second else ("the derivative", _KINK)
-    return explain(xp, _WEIGHTS, w, bad, apart, allowed, what=what, do=do)
+    return explain(xp, _WEIGHTS, w, bad, apart, allowed, how, what=what, do=do)
 
 
 def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -> Any:
@@ -126,7 +132,8 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
         return outside
     allowed = rounding(xp, w, 1.0, how)[..., None] * size
     bad = same & (xp.abs(Q) > allowed)
-    error = lambda: explain(xp, _BASIS, w, bad, xp.abs(Q), allowed)  # noqa: E731
+    text = _CURVATURE if how.degenerate == "subgradient" else _BASIS  # whose first derivatives have no vectors
+    error = lambda: explain(xp, text, w, bad, xp.abs(Q), allowed, how)  # noqa: E731
     return refuse(xp, bad, outside, how, error)
 
 
@@ -160,15 +167,13 @@ def _explain_edge(xp: Any, edge: Any, size: Any, allowed: Any, w: Any = None) ->
     members = f"numbers {start} to {stop - 1}" if stop - start > 1 else f"number {start}"
     values = None if w is None else xp.numpy(w)[at][start:stop]
     cluster = members + ("" if values is None else f", {values[0]:.6g}")
-    whole = np.flatnonzero(own == 0.0)
-    runs = np.split(whole, np.flatnonzero(np.diff(whole) > 1) + 1) if len(whole) else []
     numbers = {"measured": float(size[(*at, worst)]), "allowed": float(allowed[(*at, worst)])}
     return DegenerateError(
         _EDGE.format(
             cluster=(f"matrix {at} of the batch, " if at else "") + cluster,
             what="eigenvectors" if w is None else "eigenvalues",
             nouns="vectors" if w is None else "members",
-            inner=", ".join(f"{run[0]} to {run[-1]}" for run in runs) or "of no other cluster",
+            inner=f"numbers {whole} are complete" if (whole := _ranges(own)) else "no cluster is complete",
             **numbers,
         ),
         index=at,
@@ -177,6 +182,13 @@ def _explain_edge(xp: Any, edge: Any, size: Any, allowed: Any, w: Any = None) ->
         tolerance=None,
         **numbers,
     )
+
+
+def _ranges(edge: Any) -> str:
+    """Which positions are those of complete clusters."""
+    whole = np.flatnonzero(edge == 0.0)
+    runs = np.split(whole, np.flatnonzero(np.diff(whole) > 1) + 1) if len(whole) else []
+    return ", ".join(f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def refuse_second(xp: Any, X: Any, w: Any, how: Any) -> Any:
@@ -206,7 +218,9 @@ def refuse_second(xp: Any, X: Any, w: Any, how: Any) -> Any:
     return refuse(xp, near, X, how, error)
 
 
-def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, **words: str) -> DerivativeError:
+def explain(
+    xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, how: Any, **words: str
+) -> DerivativeError:
     """The error for the first entry at fault, with its numbers."""
     shape = np.broadcast_shapes(xp.numpy(bad).shape, xp.numpy(measured).shape)
     bad, measured, allowed = (np.broadcast_to(xp.numpy(x), shape) for x in (bad, measured, allowed))
@@ -223,7 +237,8 @@ def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, *
     if stop - start == 1:
         kind, text = PhaseError, _PHASE
     members = f"eigenvalue {start}" if stop - start == 1 else f"eigenvalues {start} to {stop - 1}"
-    cluster = f"{members}, {spectrum[start]:.6g}" + (f", equal to within {width:.2g}" if stop - start > 1 else "")
+    within = f"{width:.2g}" if how.order is None else "what the solver knows"
+    cluster = f"{members}, {spectrum[start]:.6g}" + (f", equal to within {within}" if stop - start > 1 else "")
     if index:
         cluster = f"matrix {index} of the batch, {cluster}"
     numbers = {"measured": float(measured[where]), "allowed": float(allowed[where])}
@@ -232,6 +247,6 @@ def explain(xp: Any, text: str, w: Any, bad: Any, measured: Any, allowed: Any, *
         index=index,
         cluster=(start, stop),
         eigenvalues=spectrum[start:stop],
-        tolerance=width,
+        tolerance=width if how.order is None else None,
         **numbers,
     )

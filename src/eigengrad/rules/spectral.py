@@ -47,7 +47,7 @@ def slopes(xp: Any, w: Any, how: Any) -> Any:
     bad, apart, allowed = differ(xp, g, w, same_cluster(xp, w), how)
 
     def error() -> DegenerateError:
-        return explain_weights(xp, w, bad, apart, allowed, second=False)  # type: ignore[return-value]
+        return explain_weights(xp, w, bad, apart, allowed, False, how)  # type: ignore[return-value]
 
     return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
 

@@ -45,7 +45,7 @@ def _place_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     bad, apart, allowed = differ(xp, dg, w, same, how)
     bad = bad & moved(xp, decho, w, same, how)
     (dG,) = xp.place(refuse_second(xp, dg, w, how), echo, how)
-    return (refuse(xp, bad, dG, how, lambda: explain_weights(xp, w, bad, apart, allowed, second=True)),)
+    return (refuse(xp, bad, dG, how, lambda: explain_weights(xp, w, bad, apart, allowed, True, how)),)
 
 
 def _place_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
