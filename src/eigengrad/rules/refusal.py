@@ -47,8 +47,8 @@ _EDGE = (
 
 _CURVATURE = (
     "The loss weights equal eigenvalues differently, or depends on the basis of their vectors (measured "
-    "{measured:.3g}, allowed {allowed:.3g}): {cluster}. Its second derivative is not determined there. Take a symmetric "
-    "function of all of them, or move the matrix off the degenerate set."
+    "{measured:.3g}, allowed {allowed:.3g}): {cluster}. Its second derivative is not determined there. Take a "
+    "symmetric function of all of them, or move the matrix off the degenerate set."
 )
 _SECOND = (
     'degenerate="split" has first derivatives only: eigenvalues {below:.6g} and {above:.6g} are closer than '
