@@ -116,6 +116,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         examine=_examine,
         device=lambda x: None,
         parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
+        asked=_asked,
         host=lambda f, shapes, *x: f(*map(value, x)),
         rule=lambda rule: make(rule, xp),
         matrix=matrix,
@@ -197,6 +198,13 @@ def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
             value=h,
         )
     return np.asarray(h[order](w, *d))
+
+
+def _asked(g: Any) -> Any:
+    used = value(g) != 0.0
+    if isinstance(g, Dual):
+        used = used | (g.tangent != 0.0)
+    return np.any(used, axis=tuple(range(used.ndim - 1)))
 
 
 def _no_function(*_: Any) -> Any:

@@ -138,6 +138,7 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
+    asked=lambda g: None,  # which columns are used would be compiled anew for every choice
     host=host.host,
     rule=lambda rule: _attach(rule),
     columns=host.columns,

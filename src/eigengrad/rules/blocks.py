@@ -26,7 +26,7 @@ from typing import Any
 
 from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
 from ..reading import adjoint, hermitian
-from . import Rule
+from . import Rule, asked
 from .domain import refuse_cuts, solved
 from .refusal import clustered, refuse_basis, refuse_second, refuse_weights
 
@@ -162,7 +162,12 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    V = out[2]
+    W, V = out[1:3]
+    same = same_block(xp, W, how)
+    single = not clustered(xp, spectrum_of(xp, W), same, how)
+    found = asked.few(xp, out, gout, None if single else same, how, middle)
+    if found is not None:
+        return (found,)
     return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
 
 

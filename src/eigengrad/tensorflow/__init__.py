@@ -71,6 +71,13 @@ def _tracked(a: Any) -> bool:
     return not tf.executing_eagerly() or record.could_possibly_record()
 
 
+def _asked(g: Any) -> Any:
+    """Outside of what is followed any further."""
+    if _tracked(g):
+        return None
+    return tf.reduce_any(tf.reshape(g != 0.0, [-1, g.shape[-1]]), 0).numpy()
+
+
 def _where(condition: Any, x: Any, y: Any) -> Any:
     """NumPy's `where`: a number takes the dtype of the array beside it."""
     dtype = next((v.dtype for v in (x, y) if tf.is_tensor(v)), tf.float32)
@@ -149,6 +156,7 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # TensorFlow carries tensors over
     narrow=lambda x, like: tf.cast(x, like.dtype),
     parameter=lambda v, like: tf.cast(v if tf.is_tensor(v) else np.asarray(v), like.dtype.real_dtype),
+    asked=_asked,
     host=host.host,
     rule=lru_cache(maxsize=256)(lambda rule: _attach(rule)),
     columns=host.columns,

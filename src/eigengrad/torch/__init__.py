@@ -121,6 +121,13 @@ def _followed(x: torch.Tensor) -> bool:
     return True
 
 
+def _asked(g: torch.Tensor) -> Any:
+    """Outside of what is followed any further."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(g):
+        return None
+    return host.to_numpy((g != 0.0).reshape(-1, g.shape[-1]).any(0))
+
+
 def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
     """Numbers go to the device of the matrix, tensors of numbers have theirs."""
     device = None if isinstance(v, torch.Tensor) and v.ndim else like.device
@@ -171,6 +178,7 @@ _xp = SimpleNamespace(
     device=lambda x: x.device,
     narrow=lambda x, like: x.to(like.dtype),
     parameter=_parameter,
+    asked=_asked,
     host=host.host,
     rule=cache(lambda rule: _attach(rule)),
     columns=host.columns,

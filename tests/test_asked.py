@@ -1,0 +1,125 @@
+"""A loss that asks for a few columns of many: the rule looks at its cotangent, and the gradient stays the truth.
+
+The matrices are Q diag(w) Q^H with Q a reflection: all pairs, and with them the gradient, are known in closed form.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eigengrad.errors import DegenerateError, PhaseError
+from eigengrad.rules import asked
+
+EPS = np.finfo(float).eps
+N = 70
+KINDS = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+
+
+def problem(complex_, repeated=()):
+    """w, the reflection, the matrix, and a Hermitian C."""
+    rng = np.random.default_rng(3)
+    w = np.arange(N) / 4 - 5
+    for start, stop in repeated:
+        w[start:stop] = w[start]
+    u = rng.standard_normal(N) + (1j * rng.standard_normal(N) if complex_ else 0)
+    Q = np.eye(N) - 2 * np.outer(u, u.conj()) / np.vdot(u, u).real
+    A = (Q * w) @ Q.conj().T
+    C = rng.standard_normal((N, N)) + (1j * rng.standard_normal((N, N)) if complex_ else 0)
+    return w, Q, (A + A.conj().T) / 2, (C + C.conj().T) / 2
+
+
+def truth(w, Q, C, c, gw):
+    """Of Σ c_i v_i^H C v_i + Σ gw_i w_i, c constant on clusters: the first-order formula with the known pairs."""
+    M = Q.conj().T @ C @ Q
+    gaps = w[None, :] - w[:, None]
+    F = np.where(gaps == 0, 0.0, (c[None, :] - c[:, None]) / np.where(gaps == 0, 1.0, gaps))
+    return Q @ (F * M + np.diag(gw)) @ Q.conj().T
+
+
+def gradient(framework, A, C, c, gw):
+    """The same loss, which looks at the columns alone where c is not 0."""
+    eg, m = framework.eg, framework.m
+    J = np.flatnonzero(c)
+    first, last = (J[0], J[-1] + 1) if J.size else (0, 0)
+    if eg.__name__ == "eigengrad.numpy":
+        (w, V), pullback = eg.vjp(eg.eigh, A)
+        gV = np.zeros_like(V)
+        gV[:, J] = 2 * (C @ V[:, J]) * c[J]
+        return pullback((gw, gV))
+
+    def loss(a):
+        w, V = eg.eigh(a)
+        value = m.sum(m.array(gw) * w)
+        if J.size:
+            v = V[:, first:last]
+            value = value + m.sum(m.real(m.conj(v) * (m.array(C) @ v)) * m.array(c[first:last]))
+        return value
+
+    g = framework.numpy(framework.reverse(loss, framework.array(A)))
+    return g.conj() if eg.CONJUGATED else g
+
+
+@pytest.mark.parametrize(
+    ("columns", "repeated"),
+    [((), ()), ((0, 1), ()), ((10, 14), ((12, 14), (20, 23))), ((10, 14), ((8, 9), (14, 17)))],
+    ids=["values", "one", "with a pair", "beside clusters"],
+)
+@KINDS
+def test_a_few_columns(framework, complex_, columns, repeated):
+    w, Q, A, C = problem(complex_, repeated)
+    c, gw = np.zeros(N), np.zeros(N)
+    if columns:
+        c[slice(*columns)] = 1.5
+    gw[5], gw[40:43], gw[0] = 2.0, [1.0, -1.0, 3.0], -0.5
+    true = truth(w, Q, C, c, gw)
+    assert np.max(np.abs(gradient(framework, A, C, c, gw) - true)) <= 1e-12 * np.max(np.abs(true))
+
+
+@KINDS
+def test_both_ways_are_one(framework, complex_, monkeypatch):
+    """Also for what is refused, with the same numbers."""
+    w, Q, A, C = problem(complex_, ((3, 6),))
+    c, gw = np.zeros(N), np.zeros(N)
+    c[3:6] = 1.0
+    few = gradient(framework, A, C, c, gw)
+    errors = []
+    for least in (asked.LEAST, 10**9):
+        monkeypatch.setattr(asked, "LEAST", least)
+        for weights, values in (
+            (np.where(np.arange(N) == 4, 1.0, 0.0), gw),
+            (0 * c, np.where(np.arange(N) == 4, 1.0, 0.0)),
+        ):
+            with pytest.raises(DegenerateError) as caught:
+                gradient(framework, A, C, weights, values)
+            errors.append((caught.value.cluster, caught.value.index))
+    assert errors == [((3, 6), ())] * 4
+    every = gradient(framework, A, C, c, gw)
+    assert np.max(np.abs(few - every)) <= 1e-13 * np.max(np.abs(every))
+
+
+def test_a_phase_is_refused_with_its_number():
+    import eigengrad.numpy as eg
+
+    _, _, A, _ = problem(True)
+    (_, V), pullback = eg.vjp(eg.eigh, A)
+    gV = np.zeros_like(V)
+    gV[1, 33] = 1.0
+    with pytest.raises(PhaseError) as caught:
+        pullback((None, gV))
+    assert caught.value.cluster == (33, 34)
+
+
+def test_a_column_that_is_not_used_may_still_move():
+    """Σ w_i² at w_i = 0, and <C, v v^H> with a weight that is 0 and moves: second derivatives by NumPy's hvp."""
+    import eigengrad.numpy as eg
+
+    w, Q, A, C = problem(False)
+    zero = int(np.flatnonzero(w == 0)[0])
+    _, dw = eg.jvp(eg.eigvalsh, A, C)
+    gw, dgw = np.zeros(N), np.zeros(N)
+    dgw[zero] = 2 * dw[zero]
+    found = eg.hvp(eg.eigvalsh, A, C, gw, dcotangent=dgw)[1]
+    v = Q[:, zero]
+    true = 2 * (v @ C @ v) * np.outer(v, v)
+    assert np.max(np.abs(found - true)) <= 1e-12 * np.max(np.abs(true))
