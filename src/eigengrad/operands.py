@@ -29,8 +29,9 @@ class Values:
             return g
         (format, make), p = self.kind, self.first
         g = g[: p.size]
-        if format == "csr":
-            return make((g, p.columns, np.searchsorted(p.rows, np.arange(p.n + 1))), shape=(p.n, p.n))
+        if format in ("csr", "csc"):  # as it is stored, places that repeat too
+            major, minor = (p.rows, p.columns) if format == "csr" else (p.columns, p.rows)
+            return make((g, minor, np.searchsorted(major, np.arange(p.n + 1))), shape=(p.n, p.n))
         whole = (coo_array if issubclass(make, sparray) else coo_matrix)((g, (p.rows, p.columns)), shape=(p.n, p.n))
         return whole.asformat(format)
 
