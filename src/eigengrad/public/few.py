@@ -75,9 +75,10 @@ def eigsh(
     Eigenvalues in the unit of A, over that of M. Two count as equal where their distance is less than the solver knows:
     32 eps |A| and twice the residual |A v - w M v|, with M as in `eigh`.
 
-    Differentiable in the values of A and M, or in params, to every order (by a LinearOperator once). Equal eigenvalues
-    among the k are as in `eigh`; others never enter, but a small gap g between the k and the rest does: errors grow as
-    residual/g, in a loss of vectors as residual/g². After the k pairs one more is sought in their complement, so that
+    Differentiable in the values of A and M, or in params, to every order; by a LinearOperator once, and by a sparse
+    tensor of PyTorch, which has no second derivative of its own by one. Equal and repeated eigenvalues among the k are
+    as in `eigh`; others never enter, but a small gap g between the k and the rest does: errors grow as residual/g, in a
+    loss of vectors as residual/g². After the k pairs one more is sought in their complement, so that
     copies that the solver missed are found, and a cluster that goes on beyond the k is noticed: a loss that depends on
     part of it is refused.
 
