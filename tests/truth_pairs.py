@@ -31,12 +31,13 @@ class Loss:
         parts = [np.flatnonzero(label == g) for g in dict.fromkeys(label[index])]
         assert sorted(np.concatenate(parts)) == sorted(index), "the pairs are part of a group"
         self.starts = [(w[p].mean() + 1e-11 * size, U[:, p]) for p in parts]
-        self.band = max(int(np.max(np.abs(np.subtract(*np.nonzero(X))))) for X in H)
 
     def at(self, *steps):
         """The loss at P + Σ h E, of steps (h, E)."""
         with mp.workdps(truth.DIGITS):
             P = list(self.P)
+            places = np.concatenate([np.subtract(*np.nonzero(X)) for X in (*P, *(D for _, E in steps for D in E))])
+            self.band = int(np.max(np.abs(places)))
             for h, E in steps:
                 P = [X + h * truth.exact(truth.hermitian(D)) for X, D in zip(P, E, strict=True)]
             found = [self._group(P[0], P[1] if len(P) > 1 else None, *start) for start in self.starts]
