@@ -813,6 +813,224 @@ def law_one_sided(case):
         close(s, 2 * one - two, "one-sided", 1e5, size=case.size)  # rounding over the step
 
 
+# -- a few of many pairs ----------------------------------------------------------------------------------------------
+
+
+def few_of(case):
+    """Subsets (lo, hi) that cut no cluster, as many as differ: the ends, the interior, all but a group."""
+    ends = [0, *(int(np.sum(case.group <= g)) for g in range(len(case.a)))]
+    return [(lo, hi - 1) for lo in ends for hi in ends if lo < hi and hi - lo < case.n]
+
+
+def of_few(case, lo, hi):
+    """The cotangents of the loss of the case with all pairs but these left out, for the few and for all."""
+    few = slice(lo, hi + 1)
+
+    def cotangents(w, V):
+        weights = case.a[case.group[few]] + 0 * w
+        return weights, 2 * (case.C @ V) * case.c[case.group[few]]
+
+    def of_all(w, V):
+        gw, gV = np.zeros_like(w), np.zeros_like(V)
+        gw[few], gV[:, few] = cotangents(w[few], V[:, few])
+        return gw, gV
+
+    return cotangents, of_all
+
+
+def law_few_agree(case):
+    """Gradients, tangents and second derivatives of a few are those of the rule for all, with B and without."""
+    P, E = pencil(case)
+    condition = 1e3 * (case.size / case.gap) ** 2
+    for b, db in ((None, None), (P[1], E[1])):
+        A, options = (case.H, {}) if b is None else (P[0], {"b": b})
+        moving = {**options, "degenerate": "projector", **({} if b is None else {"db": db})}
+        for lo, hi in few_of(case):
+            found, true = [], []
+            for cotangents, into, more in (
+                (of_few(case, lo, hi)[0], found, {"subset_by_index": (lo, hi)}),
+                (of_few(case, lo, hi)[1], true, {}),
+            ):
+                (w, V), pullback = eg.vjp(eg.eigh, A, **options, **more)
+                g = cotangents(w, V)
+                _, (dw, dV) = eg.jvp(eg.eigh, A, E[0], **moving, **more)
+                gV = (cotangents(0 * w, dV)[1], np.zeros_like(dw))
+                hvp = eg.hvp(eg.eigh, A, E[0], g, dcotangent=(gV[1], gV[0]), **moving, **more)[1]
+                into += [np.stack(pullback(g)), inner(g[0], dw) + inner(g[1], dV), np.stack(hvp)]
+            for one, other, what in zip(found, true, ("gradient", "slope", "second derivative"), strict=True):
+                size = np.max(np.abs(other)) if np.ndim(other) else np.abs(true[0]).sum()
+                close(one, other, f"{what} of {lo} to {hi}", condition, size=size)
+
+
+def systems(case):
+    """A dense pencil as the rules for a few see it, its arrays, directions, and how; the few."""
+    from eigengrad.public import How
+    from eigengrad.rules.system import Dense
+
+    P, E = pencil(case)
+    for lo, hi in few_of(case):
+        for matrices in (1, 2):
+            x = (case.H,) if matrices == 1 else tuple(P)
+            system = Dense(lo, hi, str(case.H.dtype), matrices)
+            yield x, tuple(E[:matrices]), How("projector", order=case.n, system=system), hi - lo + 1
+
+
+def law_few_product(case):
+    """d(A V - B V W) = 0, d(V^H B V) = 0, and V^H B dV + V^H dB V/2 is 0 inside the clusters."""
+    from eigengrad.rules.pairs import pairs_of
+
+    for x, dx, how, k in systems(case):
+        duals = tuple(map(Dual, x, dx))
+        w, W, V, echo, edge = xp.rule(pairs_of(len(x)))(*duals, how)
+        BV = V if len(x) == 1 else duals[1] @ V
+        left, right, one = duals[0] @ V, BV @ W, dual_adjoint(V) @ BV
+        condition = 100 * case.size / case.gap
+        close(left.value, right.value, "A V = B V W", 10.0, size=case.size)
+        close(left.tangent, right.tangent, "its derivative", condition, size=case.size)
+        close(one.value, np.eye(k), "V^H B V = 1", 10.0)
+        close(one.tangent, 0 * one.value, "its derivative", condition, size=1.0)
+        same = w.value[:, None] == w.value[None, :]
+        X = adjoint(V.value) @ (BV.tangent - (0 if len(x) == 1 else dx[1] @ V.value / 2))
+        close(np.where(same, X, 0.0), 0 * X, "gauge", condition, size=1.0)
+        assert not np.any(edge.value), "no cut"
+
+
+def pairs_at(case, x, how):
+    from eigengrad.rules.pairs import pairs_of
+
+    _, W, V, _, edge = xp.rule(pairs_of(len(x)))(*x, how)
+    return W, V, edge
+
+
+def law_bordered(case):
+    """A Z - B Z W + B V L = R and V^H B Z = S; self-adjoint; its vjp the transpose of its jvp, W a full matrix too."""
+    from eigengrad.rules.pairs import bordered_of
+
+    for x, dx, how, k in systems(case):
+        W, V, edge = pairs_at(case, x, how)
+        B = np.eye(case.n) if len(x) == 1 else x[1]
+        rule, run = bordered_of(len(x)), xp.rule(bordered_of(len(x)))
+        draw = lambda k=k: (case.draw(case.n, k), case.draw(k, k))  # noqa: E731
+        (R, S), (gZ, gL), condition = draw(), draw(), 1e3 * (case.size / case.gap) ** 3
+        Z, L = run(*x, V, W, R, S, edge, how)
+        size = 1 + np.max(np.abs(Z)) * case.size
+        close(x[0] @ Z - B @ Z @ W + B @ V @ L, R, "its equation", condition, size=size)
+        close(adjoint(V) @ B @ Z, S, "its border", condition, size=size)
+        Y, F = run(*x, V, W, gZ, gL, edge, how)
+        size = (1 + np.abs(Z).sum() + np.abs(L).sum()) * (1 + np.abs(gZ).sum() + np.abs(gL).sum())
+        close(inner(Z, gZ) + inner(L, gL), inner(R, Y) + inner(S, F), "self-adjoint", condition, size=size)
+        inputs, out = (*x, V, W, R, S, edge), (Z, L)
+        # along tangents that keep the pairs pairs
+        _, dW, dV, _, _ = (v.tangent if isinstance(v, Dual) else v for v in _moved_pairs(x, dx, how))
+        tangents = (*dx, dV, dW, *draw(), 0 * edge)
+        dZ, dL = rule.jvp(xp, inputs, out, tangents, how)
+        gx = rule.vjp(xp, inputs, out, (gZ, gL), how)
+        dA, dB, dV, dW, dR, dS = dx[0], (*dx, 0 * B)[1], *tangents[len(x) : -1]
+        left = x[0] @ dZ + dA @ Z - dB @ Z @ W - B @ dZ @ W - B @ Z @ dW + dB @ V @ L + B @ dV @ L + B @ V @ dL
+        width = size * (1 + np.abs(dV).sum())
+        close(left, dR, "the derivative of its equation", condition, size=width)
+        left = adjoint(dV) @ B @ Z + adjoint(V) @ dB @ Z + adjoint(V) @ B @ dZ
+        close(left, dS, "the derivative of its border", condition, size=width)
+        one = inner(dZ, gZ) + inner(dL, gL)
+        close(one, sum(map(inner, tangents, gx)), "transpose", condition, size=width)
+        for g in gx[: len(x)]:
+            close(g, adjoint(g), "Hermitian")
+
+
+def _moved_pairs(x, dx, how):
+    from eigengrad.rules.pairs import pairs_of
+
+    return xp.rule(pairs_of(len(x)))(*map(Dual, x, dx), how)
+
+
+def law_few_second_differences(case):
+    """The derivative of the gradient of a few, along directions out of the degenerate set."""
+    P, E = pencil(case)
+    step = 1e-2 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
+    for lo, hi in few_of(case)[:3]:
+        cotangents, options = of_few(case, lo, hi)[0], {"subset_by_index": (lo, hi)}
+
+        def gradient(P, cotangents=cotangents, options=options):
+            (w, V), pullback = eg.vjp(eg.eigh, P[0], b=P[1], **options)
+            return np.stack(pullback(cotangents(w, V)))
+
+        moving = {"b": P[1], "db": E[1], "degenerate": "projector", **options}
+        (w, V), (dw, dV) = eg.jvp(eg.eigh, P[0], E[0], **moving)
+        d = (0 * dw, cotangents(0 * w, dV)[1])
+        found = np.stack(eg.hvp(eg.eigh, P[0], E[0], cotangents(w, V), dcotangent=d, **moving)[1])
+        true = differences(gradient, P, E, step)
+        assert np.max(np.abs(found - true)) <= 1e-6 * (1 + np.abs(true).sum()), f"{lo} to {hi}"
+
+
+def law_few_cut(case):
+    """A cut cluster: refused where the loss depends on it, NaN in its tangents; of what is whole, the full rule."""
+    for members in clusters(case):
+        hi = int(members[0])
+        options, k = {"subset_by_index": (0, hi)}, hi + 1
+        (w, V), pullback = eg.vjp(eg.eigh, case.H, **options)
+        weights, vectors = np.zeros(k), np.zeros_like(V)
+        weights[-1], vectors[:, -1] = 1.0, 2 * case.C @ V[:, -1]
+        refuses(DegenerateError, pullback, (weights, None))
+        refuses(DegenerateError, pullback, (None, vectors))
+        _, (dw, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector", **options)
+        assert np.array_equal(np.isnan(dV).all(0), np.arange(k) == hi), "NaN in the columns of the cut"
+        assert np.isfinite(dV[:, :hi]).all(), "numbers elsewhere"
+        _, values = eg.vjp(eg.eigvalsh, case.H, **options)
+        (w_top, V_top), top = eg.vjp(eg.eigh, case.H, subset_by_index=(int(members[-1]), case.n - 1))
+        refuses(DegenerateError, top, (np.eye(len(w_top))[0], None))
+        refuses(DegenerateError, top, (None, np.eye(len(w_top))[0] * (case.C @ V_top)))
+        G = values(weights)
+        close(inner(G, case.H), case.spectrum[hi], "<G, A> = w", size=case.size)
+        close(np.trace(G), 1.0, "tr G = 1")
+        if hi:
+            found, true = (_whole(case, hi, more) for more in (options, {}))
+            for one, other, what in zip(found, true, ("gradient", "second derivative"), strict=True):
+                close(one, other, what, 1e3 * (case.size / case.gap) ** 2, size=1 + np.abs(other).max())
+
+
+def _whole(case, hi, options):
+    """Gradient and second derivative of a loss of the lowest hi pairs, whatever others there are."""
+    cotangents = of_few(case, 0, hi - 1)[0]
+
+    def padded(w, V, like):
+        gw, gV = np.zeros_like(like[0]), np.zeros_like(like[1])
+        gw[:hi], gV[:, :hi] = cotangents(w[:hi], V[:, :hi])
+        return gw, gV
+
+    out, pullback = eg.vjp(eg.eigh, case.H, **options)
+    g = padded(*out, out)
+    _, (dw, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector", **options)
+    d = (np.zeros_like(dw), padded(dw, dV, out)[1])
+    return pullback(g), eg.hvp(eg.eigh, case.H, case.E, g, dcotangent=d, degenerate="projector", **options)[1]
+
+
+def law_pattern(case):
+    """Of random places, repeated and padded ones too: apply is (A + A^H)/2 X, outer its adjoint, in the values."""
+    from eigengrad.solvers import Pattern
+
+    n, m = case.n, 3 * case.n
+    rows, columns = case.rng.integers(0, n, (2, m))
+    rows[-2:], columns[-2:] = [n, n], [n, 0]
+    pattern, v = Pattern(rows, columns, n), case.draw(m)
+    dense = np.zeros((n, n), v.dtype)
+    np.add.at(dense, (rows[:-2], columns[:-2]), v[:-2])
+    X, Y = case.draw(n, 2), case.draw(n, 2)
+    close(pattern.apply(v, X), hermitian(dense) @ X, "apply", size=m)
+    close(pattern.matrix(v).toarray(), hermitian(dense), "matrix", size=m)
+    close(inner(pattern.apply(v, X), Y), inner(v, pattern.outer(Y, X)), "outer", size=m * n)
+    assert np.all(pattern.outer(Y, X)[-2:] == 0), "padding holds nothing"
+
+
+def law_factors(case):
+    """Of an operator: the gradient's factors give the slope along any Hermitian direction, and its array."""
+    from eigengrad.rules.system import Factors
+
+    F = Factors(case.draw(case.n, 2), case.draw(case.n, 2))
+    close(inner(F.left, case.E @ F.right), inner(F.toarray(), case.E), "slope", size=case.n**2)
+    close(F.toarray(), adjoint(F.toarray()), "Hermitian")
+    close(F @ case.C, F.toarray() @ case.C, "product", size=case.n**2)
+
+
 LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
 
 SPECTRA = (
