@@ -467,15 +467,16 @@ def test_an_operator_that_is_not_what_it_says():
     A, _ = make("real")
     other = sp.csc_array(A + sp.diags_array(np.linspace(0, 1, A.shape[0])))
     wrong = LinearOperator(A.shape, dtype=float, matvec=sp.linalg.splu(other).solve)
-    with pytest.raises(errors.NotConverged, match="not accurate") as info:
+    with pytest.raises(errors.OptionError, match="not the inverse") as info:
         Krylov(A, None, Options(3, sigma=0.0, OPinv=wrong)).pairs()
-    assert info.value.residuals.shape == (3,)
-    noise = np.random.default_rng(0)
-    crude = LinearOperator(
-        A.shape, dtype=float, matvec=lambda x: sp.linalg.splu(A).solve(x.ravel() * (1 + 1e-5 * noise.random(x.size)))
-    )
-    with pytest.raises(errors.NotConverged):
-        Krylov(A, None, Options(3, sigma=0.0, OPinv=crude, maxiter=20)).pairs()
+    assert info.value.measured > 1e3 * info.value.allowed
+    noise, solve = np.random.default_rng(0), sp.linalg.splu(A).solve
+    for size, error in ((1e-5, errors.OptionError), (1e-9, errors.NotConverged)):
+        crude = LinearOperator(
+            A.shape, dtype=float, matvec=lambda x, size=size: solve(x.ravel() * (1 + size * noise.random(x.size)))
+        )
+        with pytest.raises(error):
+            Krylov(A, None, Options(3, sigma=0.0, OPinv=crude, maxiter=20)).pairs()
 
 
 @pytest.mark.parametrize("sigma", [None, 0.3])
@@ -536,12 +537,6 @@ def test_matrices_that_cannot_be():
         Krylov(aslinearoperator(A), None, Options(3, sigma=0.1))
     with pytest.raises(errors.OptionError, match="Minv"):
         Krylov(A, aslinearoperator(B), Options(3))
-    with pytest.raises(errors.ShapeError):
-        Krylov(A[:5], None, Options(3))
-    with pytest.raises(errors.ShapeError):
-        Krylov(A, B[:5, :5], Options(3))
-    with pytest.raises(errors.DtypeError):
-        Krylov(A.astype(np.longdouble), None, Options(3))
     A = A.copy()
     A.data[3] = np.nan
     with pytest.raises(errors.NotFiniteError):

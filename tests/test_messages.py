@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import FunctionType
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from harness import harness
 from messages import PACKAGE, by_file
 from reports import report
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from test_cli import bad_files
 
 import eigengrad as eg
 from eigengrad import cli, functions
 from eigengrad.auditing import matrices, scorecard
 from eigengrad.errors import EigengradError
+from eigengrad.solvers import Krylov, Options
+from eigengrad.solvers.search import Further, Search
 
 A, D, I2 = np.array([[2.0, 1.0], [1.0, 3.0]]), np.diag([1.0, 2.0, 4.0]), np.eye(2)
 SQUARE = (lambda x: x * x, lambda x: 2 * x)
+UNEVEN = sp.diags_array(np.where(np.arange(70) == 1, 1e-20, 1.0))
 
 
 def pull(function, a, cotangent, *args, **options):
@@ -50,7 +56,7 @@ def broken_solver(name):
 
 
 def raises(error):
-    def function(*_):
+    def function(*_, **__):
         raise error
 
     return function
@@ -91,6 +97,117 @@ def of(name, argument):
     return lambda: harness(name).eg.eigh(argument(harness(name)))
 
 
+def chain(n=70):
+    """The second difference: -1, 2, -1."""
+    return sp.diags_array([-np.ones(n - 1), 2 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1], format="csr")
+
+
+def few(k=2, of=None, **options):
+    """The k pairs of the chain, or of another matrix."""
+    return lambda: eg.eigsh(chain() if of is None else of, k, **options)
+
+
+def operator(product, n=70):
+    return LinearOperator((n, n), matvec=product, rmatvec=product, dtype=float)
+
+
+def scaled(name, f=lambda x, p: p * x, **options):
+    """The pairs of diag(1, …, 9), as of a function."""
+    h = harness(name)
+    return h.eg.eigsh(f, 2, **{"params": (h.array(np.arange(1.0, 10.0)),), "n": 9, **options})
+
+
+def gradient_of(loss, A, k, **options):
+    """What comes back to a sparse matrix, of a loss of the eigenvectors with a constant cotangent."""
+    (w, V), pullback = eg.numpy.vjp(eg.eigsh, A, k, **options)
+    return pullback((None, np.broadcast_to(loss, V.shape)))
+
+
+def closure():
+    torch = harness("torch").torch
+    q = torch.ones(9, dtype=torch.float64, requires_grad=True)
+    return scaled("torch", lambda x, p: p * q * x)
+
+
+def torch_vmap():
+    h = harness("torch")
+    return h.torch.func.vmap(lambda p: scaled("torch", params=(p,))[0])(h.torch.ones(2, 9))
+
+
+def complex_csr():
+    torch = harness("torch").torch
+    with pytest.warns(UserWarning, match="CSR") if not SEEN else nullcontext():
+        SEEN.append("CSR")
+        A = torch.eye(3, dtype=torch.complex128).to_sparse_csr()
+    return eg.eigsh(A.requires_grad_(), 1)
+
+
+def in_jax(transform, f, *x):
+    """A transformation of JAX around eigsh."""
+    jax = harness("jax").jax
+    return getattr(jax, transform)(f)(*(jax.numpy.asarray(v) for v in x))
+
+
+def jax_pattern():
+    from jax.experimental import sparse
+
+    return in_jax("jit", lambda d: eg.eigsh(sparse.BCOO.fromdense(d, nse=9), 1).eigenvalues, np.eye(3))
+
+
+def traced_start():
+    from jax.experimental import sparse
+
+    A = sparse.BCOO.fromdense(harness("jax").jax.numpy.eye(3))
+    return in_jax("jit", lambda v: eg.eigsh(A, 1, v0=v).eigenvalues, np.ones(3))
+
+
+def in_tensorflow(f, x, **options):
+    """In a traced function; not through AutoGraph, which wraps errors."""
+    tf = harness("tensorflow").tf
+    return tf.function(f, autograph=False, **options)(tf.constant(x))
+
+
+def tensorflow_pattern():
+    tf = harness("tensorflow").tf
+    return in_tensorflow(lambda d: eg.eigsh(tf.sparse.from_dense(d), 1).eigenvalues, np.eye(3))
+
+
+def tensorflow_compiled():
+    tf = harness("tensorflow").tf
+    identity = [[i, i] for i in range(3)]
+    return in_tensorflow(
+        lambda v: eg.eigsh(tf.SparseTensor(identity, v, (3, 3)), 1).eigenvalues, np.ones(3), jit_compile=True
+    )
+
+
+def outside():
+    tf = harness("tensorflow").tf
+    return eg.eigsh(tf.SparseTensor([[0, 9]], [1.0], (5, 5)), 2)
+
+
+def sparse_box():
+    autograd = harness("autograd").autograd
+    return autograd.grad(lambda p: eg.eigsh(p * np.eye(3), 1)[0][0])(2.0)
+
+
+def never_complete():
+    """A search that always finds a pair before the cut."""
+    found = Further(np.zeros(1), np.eye(70)[:, :1], np.zeros(1), np.array([True]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Search, "behind", lambda *_: found)
+        eg.eigsh(chain(), 2)
+
+
+def overflowing():
+    """An iteration whose small matrix is not finite."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np.linalg, "eigh", raises(np.linalg.LinAlgError("no convergence")))
+        eg.eigsh(chain(), 2)
+
+
+#: Warnings that a framework gives once.
+SEEN: list[str] = []
+
 #: What makes each message appear, by the file it stands in. Those of the command line are run in a folder of bad files.
 TRIGGERS = {
     "conventions.py": [
@@ -101,7 +218,15 @@ TRIGGERS = {
         lambda: eg.detect(np.ones((2, 2, 2))),
         lambda: eg.detect(A, D),
     ],
-    "errors.py": [broken_solver, torch_gradient_in_closure, lambda: eg.eigh(A, b=-I2)],
+    "autograd.py": [sparse_box],
+    "errors.py": [
+        broken_solver,
+        torch_gradient_in_closure,
+        lambda: eg.eigh(A, b=-I2),
+        overflowing,
+        *(few(M=M, sigma=sigma) for sigma in (None, 0.3) for M in (-chain(), chain() - sp.eye_array(70), 0 * chain())),
+        few(of=chain(9), M=chain(9) - sp.eye_array(9)),
+    ],
     "frameworks.py": [
         lambda: eg.eigh("text"),
         two_frameworks,
@@ -112,9 +237,13 @@ TRIGGERS = {
         lambda: functions.Fermi().differences(eg.numpy._xp, [np.ones(1)] * 5, np.ones(1), [np.zeros(1), np.ones(1)])
     ],
     "functions/own.py": [lambda: pull(eg.funm, A, A, (lambda x: x * x,))],
-    "jax.py": [
+    "jax/host.py": [
+        lambda: in_jax("vmap", lambda p: scaled("jax", params=(p,)).eigenvalues, np.ones((2, 9))),
+        lambda: in_jax("jit", lambda p: scaled("jax", params=(p,)).eigenvalues, np.ones(9)),
         lambda: harness("jax").eg.eigh(A),
         of("jax", lambda h: h.jax.numpy.ones((2, 2), dtype=bool)),
+        lambda: eg.eigsh(harness("jax").jax.numpy.eye(3), 1),
+        jax_pattern,
     ],
     "namespace.py": [
         lambda: eg.numpy.vjp(eg.funm, A, lambda x: x * x)[1](A),
@@ -123,8 +252,19 @@ TRIGGERS = {
         lambda: eg.eigh([[1.0, 2.0], [3.0]]),
         lambda: eg.eigh(np.ma.masked_array(I2, I2 > 0)),
         lambda: eg.numpy.eigh("text"),
+        lambda: scaled("numpy"),
     ],
-    "numpy.py": [
+    "numpy/__init__.py": [
+        lambda: eg.numpy.hvp(eg.eigsh, aslinearoperator(chain()), chain(), (None, None), 2),
+    ],
+    "operands.py": [
+        lambda: eg.eigsh(np.eye(3), 1),
+        lambda: eg.numpy.jvp(eg.eigsh, chain(), aslinearoperator(chain()), 2),
+        lambda: eg.numpy.jvp(eg.eigsh, chain(), 1j * chain(), 2),
+        lambda: eg.numpy.jvp(eg.eigsh, chain(), chain(71), 2),
+    ],
+    "numpy/tape.py": [
+        lambda: eg.numpy.vjp(eg.eigsh, chain(), 2)[1](([[1.0], [1.0, 2.0]], None)),
         lambda: eg.numpy.vjp(np.linalg.eigh, A),
         lambda: pull(eg.eigvalsh, A, np.ones(2) * 1j),
         lambda: pull(eg.eigvalsh, A, np.ones(3)),
@@ -152,9 +292,29 @@ TRIGGERS = {
         lambda: eg.eigh(A, b=np.stack([I2, I2])),
         different_devices,
     ],
+    "public/actions.py": [
+        few(of=lambda x: x, n=9),
+        few(of=lambda x: x, n=9, params=1.0),
+        lambda: scaled("torch", M=chain(9)),
+        lambda: scaled("torch", n=9.0),
+        lambda: scaled("torch", dtype="text"),
+        lambda: scaled("torch", dtype="float16"),
+        lambda: scaled("torch", lambda x, p: (p * x)[1:]),
+        lambda: scaled("torch", lambda x, p: (p * x).float()),
+        closure,
+    ],
+    "public/blocks.py": [lambda: eg.block_diagonalize(A, (2,))],
     "public/eigen.py": [
         lambda: eg.directional_derivative(A, D),
-        lambda: eg.block_diagonalize(A, (2,)),
+        lambda: eg.eigh(A, subset_by_index=(0, 2)),
+        lambda: eg.eigh(A, subset_by_index=(0.0, 1.0)),
+    ],
+    "public/few.py": [
+        few(M=chain().astype(np.float32)),
+        few(M=chain(71)),
+        few(M=aslinearoperator(chain())),
+        few(n=70),
+        traced_start,
     ],
     "public/functions.py": [lambda: eg.powm(A, "2")],
     "public/sums.py": [
@@ -178,18 +338,64 @@ TRIGGERS = {
         lambda: vectors(I2, [[1.0, 0.0], [0.0, 0.0]]),
         lambda: vectors(A + 0j, [[1.0, 0.0], [0.0, 0.0]]),
         lambda: eg.numpy.hvp(eg.eigh, I2, A, (None, A), degenerate="split"),
+        lambda: gradient_of(np.ones((3, 1)), sp.eye_array(3), 1),
     ],
     "rules/slopes.py": [
         lambda: third(lambda h, x: h.eg.directional_derivative(x, h.array(D))),
     ],
     "rules/spectral.py": [lambda: third(lambda h, x: h.eg.spectral(x, lambda w: (w**4).sum(-1)))],
-    "tensorflow/__init__.py": [
+    "solvers/engine.py": [few(maxiter=1)],
+    "solvers/factor.py": [
+        few(of=UNEVEN, M=UNEVEN, sigma=0.5),
+        few(M=sp.csr_array(sp.block_diag([np.array([[1.0, 1 - 1e-13], [1 - 1e-13, 1.0]])] * 35))),
+    ],
+    "solvers/full.py": [
+        lambda: Krylov(sp.eye_array(9), None, Options(1)).complement(np.ones(1), np.eye(9)[:, :1], np.eye(9)[:, 1:2])
+    ],
+    "solvers/krylov.py": [few(sigma=1e9), never_complete],
+    "solvers/options.py": [
+        few(0),
+        few(which="XX"),
+        few(sigma=np.nan),
+        few(ncv=1),
+        few(tol=-1.0),
+        few(rng="a seed"),
+        few(v0=np.ones(3)),
+        few(v0=np.zeros(70)),
+        few(v0=np.full(70, 1j)),
+        few(OPinv=chain()),
+        few(Minv=chain()),
+        few(sigma=0.1, preconditioner=chain()),
+        few(sigma=0.1, OPinv="inverse"),
+        few(sigma=0.1, OPinv=np.eye(3)),
+        few(of=aslinearoperator(chain()), sigma=0.1),
+        few(of=aslinearoperator(chain()), M=aslinearoperator(chain())),
+    ],
+    "solvers/pattern.py": [few(of=sp.csr_array(np.ones((2, 3)))), outside],
+    "solvers/pencil.py": [few(of=chain() * np.nan), few(sigma=0.1, OPinv=np.eye(70))],
+    "solvers/product.py": [
+        few(of=operator(lambda x: x[1:])),
+        few(of=operator(lambda x: 1j * x)),
+        few(of=operator(lambda x: np.nan * x)),
+        few(of=operator(lambda x: np.roll(x, 1))),
+        few(sigma=0.1, OPinv=lambda x: x[1:]),
+    ],
+    "solvers/projected.py": [
+        lambda: gradient_of(np.arange(70.0)[:, None], chain(), 2, preconditioner=-np.eye(70)),
+    ],
+    "tensorflow/host.py": [
         lambda: harness("tensorflow").eg.eigh(A),
         of("tensorflow", lambda h: h.tf.ones((2, 2), h.tf.bool)),
+        lambda: eg.eigsh(harness("tensorflow").tf.eye(3), 1),
+        tensorflow_pattern,
+        tensorflow_compiled,
     ],
-    "torch.py": [
+    "torch/__init__.py": [torch_vmap],
+    "torch/host.py": [
         lambda: harness("torch").eg.eigh(A),
         of("torch", lambda h: h.torch.ones(2, 2, dtype=h.torch.bool)),
+        lambda: eg.eigsh(harness("torch").torch.eye(3), 1),
+        complex_csr,
     ],
     "auditing/compare.py": [["--index", "9"]],
     "auditing/picture.py": [["--plot", "x.png"], lambda: report().png()],
@@ -316,7 +522,7 @@ def test_the_list_of_files_is_whole():
 
 DO = re.compile(
     r"can be|must|needs|takes|there are|has 0 to|tells|names|pip install|if it|"
-    r"\b(add|call|cast|choose|compute|convert|cut|differentiate|divide|fill|give|hand|keep|let|look|make|move|name|remove|"
+    r"\b(add|call|cast|choose|compute|convert|cut|differentiate|divide|fill|give|hand|keep|leave|let|look|make|move|name|remove|"
     r"stack|take|use)\b",
     re.IGNORECASE,
 )

@@ -60,6 +60,11 @@ def _value(x: Any) -> Any:
     return x
 
 
+def _boxed(a: Any) -> Any:
+    """A box of a number as one of an array."""
+    return a if hasattr(_value(a), "shape") else a + np.zeros(())
+
+
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     """What serves tolerances and checks alone is not traced."""
     return lambda x, *options: function(_value(x), *options)
@@ -166,7 +171,7 @@ _xp = SimpleNamespace(
     constant=lambda c, like: np.asarray(c, dtype=_value(like).dtype),
     cast=_cast,
     stop=_value,
-    array=lambda a: a if isbox(a) else namespace.xp.array(a),
+    array=lambda a: _boxed(a) if isbox(a) else namespace.xp.array(a),
     tracked=isbox,
     examine=_examine,
     device=lambda x: None,

@@ -119,6 +119,15 @@ def indefinite(
     )
 
 
+def indefinite_mass(shown: str, **numbers: float) -> DomainError:
+    """Of the M of `eigsh`; `shown` is what shows it."""
+    return DomainError(
+        f"M is not positive definite: {shown}. There are no eigenvectors with V^H M V = 1. Look at what made it, its "
+        "sign and its boundary conditions; remove unknowns that depend on others.",
+        **numbers,
+    )
+
+
 class UndecidedError(EigengradError):
     """An audit cannot tell: its differences do not know the gradient.
 

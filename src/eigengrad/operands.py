@@ -13,8 +13,8 @@ from scipy.sparse import coo_array, coo_matrix, issparse, sparray
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from .duals import Dual, value
-from .errors import FrameworkError, OptionError, ShapeError
-from .solvers import Pattern
+from .errors import DtypeError, FrameworkError, OptionError, ShapeError
+from .solvers import Pattern, Product, order
 
 
 class Values:
@@ -46,42 +46,56 @@ def operand(A: Any) -> Values:
     if isinstance(A, Values):
         return A
     if isinstance(A, LinearOperator):
-        return Values(np.zeros(1, A.dtype), A)
+        order(A)
+        return Values(np.zeros(1, _number(A.dtype)), A)
     if not issparse(A):
         raise FrameworkError(
-            f"eigengrad.numpy.eigsh takes sparse matrices of SciPy, LinearOperators and functions; this is a "
-            f"{type(A).__module__}.{type(A).__qualname__}. Of a dense array, eigh(a, subset_by_index=(lo, hi)) "
-            "computes a few pairs."
+            f"eigengrad.numpy.eigsh takes sparse matrices of SciPy and LinearOperators; this is a "
+            f"{type(A).__module__}.{type(A).__qualname__}. Make a dense array one with scipy.sparse.csr_array, or call "
+            "eigh(a, subset_by_index=(lo, hi)), which computes a few pairs."
         )
-    if A.ndim != 2 or A.shape[0] != A.shape[1]:
-        raise ShapeError(f"The matrix has shape {A.shape}; it must be square.", shape=A.shape)
-    kind = A.format, type(A)
+    n, kind = order(A), (A.format, type(A))
     if A.format == "csr":
-        rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
-        return Values(np.array(A.data), Pattern(rows, A.indices, A.shape[0]), kind)
-    A = A.tocoo()
-    rows, columns = A.coords
-    return Values(np.array(A.data), Pattern(rows, columns, A.shape[0]), kind)
+        rows, columns = np.repeat(np.arange(n), np.diff(A.indptr)), A.indices
+    else:
+        A = A.tocoo()
+        rows, columns = A.coords
+    return Values(np.array(A.data, _number(A.data.dtype)), Pattern(rows, columns, n), kind)
+
+
+def _number(dtype: Any) -> Any:
+    """Integers become floats, and the order of bytes that of the machine."""
+    return np.float64 if dtype.kind in "iu" else dtype.newbyteorder("=")
 
 
 def moving(a: Values, da: Any) -> Values:
     """The operand with its tangent, which may have values where the matrix has none."""
-    if isinstance(a.of, LinearOperator):
-        if da is None:
-            return a
-        if tuple(da.shape) != tuple(a.of.shape):
-            raise ShapeError(f"The direction has shape {da.shape}, the matrix {a.of.shape}; they must agree.")
-        return Values(Dual(a.values, aslinearoperator(da)), a.of)
+    operator = isinstance(a.of, LinearOperator)
     if da is None:
-        return Values(Dual(a.values, np.zeros_like(a.values)), a.of, a.kind)
-    d = operand(da)
-    if not isinstance(d.of, Pattern):
-        raise OptionError("The direction is an operator, the matrix is not. Hand over a sparse direction.", value=da)
-    if d.of.n != a.of.n:
-        raise ShapeError(f"The direction is of order {d.of.n}, the matrix of order {a.of.n}; they must agree.")
+        return a if operator else Values(Dual(a.values, np.zeros_like(a.values)), a.of, a.kind)
+    d = _direction(a, da)
+    if operator:
+        return Values(Dual(a.values, d.of), a.of)
     places, tangents = _union(a.of, d.of, d.values.astype(a.values.dtype))
     values = np.concatenate([a.values, np.zeros(places.size - a.of.size, a.values.dtype)])
     return Values(Dual(values, tangents), places, a.kind, a.of)
+
+
+def _direction(a: Values, da: Any) -> Values:
+    """A direction, which is an operator where the matrix is one, refused where it does not fit."""
+    operator = isinstance(a.of, LinearOperator)
+    array = operator and (isinstance(da, np.ndarray) or issparse(da))
+    d = operand(aslinearoperator(da) if array and order(da) else da)
+    if isinstance(d.of, LinearOperator) != operator:
+        raise OptionError("The direction is an operator, the matrix is not. Hand over a sparse direction.", value=da)
+    n, own = (of.shape[0] if isinstance(of, LinearOperator) else of.n for of in (d.of, a.of))
+    if n != own:
+        raise ShapeError(f"The direction is of order {n}, the matrix of order {own}; they must agree.")
+    if operator:
+        Product(d.of, own, a.values.dtype, "The direction").examine(0.0)
+    if np.iscomplexobj(d.values) and not np.iscomplexobj(a.values):
+        raise DtypeError("The direction is complex, the matrix is real. Make the matrix complex, or take a real part.")
+    return d
 
 
 def _union(own: Pattern, other: Pattern, values: Any) -> tuple[Pattern, Any]:

@@ -19,7 +19,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from .. import public
-from ..errors import ClosureError, OptionError
+from ..errors import ClosureError
 from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
@@ -158,7 +158,13 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
     primitive = Primitive(name)
     primitive.multiple_results = True
     primitive.def_impl(run or jax.jit(function, static_argnames="how"))
-    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=True))
+    lower = mlir.lower_fun(function, multiple_results=True)
+
+    def compiled(context: Any, *x: Any, how: Any) -> Any:
+        host.compiles(how.system)
+        return lower(context, *x, how=how)
+
+    mlir.register_lowering(primitive, compiled)
 
     def shapes(*x: Any, how: Any) -> list[Any]:
         found = jax.eval_shape(lambda *x: function(*x, how=how), *[jax.ShapeDtypeStruct(v.shape, v.dtype) for v in x])
@@ -167,8 +173,7 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
     primitive.def_abstract_eval(shapes)
 
     def batch(x: Sequence[Any], axes: Sequence[Any], how: Any) -> tuple[Any, Any]:
-        if how.system is not None and not how.system.axes:
-            raise OptionError("A function of x and parameters is one problem; vmap makes no batch of it. Loop.")
+        host.batches(how.system)
         size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
         front = [batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)]
         out = primitive.bind(*front, how=how.but(batched=True))  # under vmap no value is looked at, as when traced

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import sparse
 
 from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
-from ..solvers import Pattern
+from ..solvers import Pattern, order
 
 HALF = ("float16", "bfloat16")
 DTYPES = (*HALF, "float32", "float64", "complex64", "complex128")
@@ -42,11 +42,6 @@ def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
     kinds = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes)
 
     def called(*x: Any) -> Any:
-        if getattr(f, "calls_back", False):
-            raise RuntimeError(
-                "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
-                "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
-            )
         try:
             found = f(*map(np.asarray, x))
         except EigengradError:
@@ -54,6 +49,23 @@ def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
         return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
 
     return tuple(jax.pure_callback(called, kinds, *x))
+
+
+def compiles(system: Any) -> None:
+    """Refuses what cannot be compiled."""
+    if system is not None and system.calls_back:
+        raise OptionError(
+            "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
+            "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
+        )
+
+
+def batches(system: Any) -> None:
+    """Refuses what cannot be batched."""
+    if system is not None and not system.axes:
+        raise OptionError(
+            "A function of x and parameters is one problem, and vmap makes no batch of it. Call it in a loop."
+        )
 
 
 class Ticket:
@@ -109,10 +121,11 @@ def matrix(A: Any) -> tuple[Any, Pattern]:
     """The values of a sparse array and their pattern, which must be known."""
     if not isinstance(A, sparse.BCOO | sparse.BCSR) or A.n_batch or A.n_dense or A.ndim != 2:
         raise FrameworkError(
-            f"eigengrad.jax.eigsh takes BCOO and BCSR matrices without batches, and functions; this is a "
-            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense array, "
-            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+            f"eigengrad.jax.eigsh takes a BCOO or BCSR matrix without a batch, or a function; this is a "
+            f"{type(A).__module__}.{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Make a dense array one "
+            "with BCOO.fromdense(a), or call eigh(a, subset_by_index=(lo, hi)), which computes a few pairs."
         )
+    n = order(A)
     if isinstance(A.indices, jax.core.Tracer):
         raise OptionError(
             "The pattern of the sparse array is traced, and a solver must know it. Let jit see A.data alone, and make "
@@ -120,11 +133,11 @@ def matrix(A: Any) -> tuple[Any, Pattern]:
             value=A,
         )
     if isinstance(A, sparse.BCSR):
-        rows = np.repeat(np.arange(A.shape[0]), np.diff(np.asarray(A.indptr)))
-        padding = np.full(A.nse - len(rows), A.shape[0])
-        return array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), A.shape[0])
+        rows = np.repeat(np.arange(n), np.diff(np.asarray(A.indptr)))
+        padding = np.full(A.nse - len(rows), n)
+        return array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), n, padded=True)
     rows, columns = np.asarray(A.indices).T
-    return array(A.data), Pattern(rows, columns, A.shape[0])
+    return array(A.data), Pattern(rows, columns, n, padded=True)
 
 
 def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:

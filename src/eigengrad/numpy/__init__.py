@@ -137,6 +137,7 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
+    args, kwargs = tape.named(function, args, kwargs)
     return tape.recorded(function, tape.matrix(function, a), *args, **tape.pencil(function, kwargs, dual=False))
 
 
@@ -171,6 +172,7 @@ def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs:
     >>> eg.numpy.jvp(eg.eigvalsh, np.diag([1.0, 2.0]), np.diag([3.0, 5.0]))[1]
     array([3., 5.])
     """
+    args, kwargs = tape.named(function, args, kwargs)
     a, kwargs = tape.moved(tape.matrix(function, a), da), tape.pencil(function, kwargs, dual=True, db=db)
     return tape.split(tape.body_of(function)(_xp, a, *args, **kwargs))
 
@@ -221,6 +223,7 @@ def hvp(
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
+    args, kwargs = tape.named(function, args, kwargs)
     a, kwargs = tape.moved(tape.matrix(function, a), da), tape.pencil(function, kwargs, dual=True, db=db)
     for x in (a, kwargs.get(tape.partner(function))):
         if isinstance(x, Values) and x.kind is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -41,7 +42,10 @@ def like(what: str, g: Any, out: Any) -> Any:
     out = value(out)
     if g is None:
         return np.zeros_like(out)
-    g = np.asarray(g)
+    try:
+        g = np.asarray(g)
+    except ValueError as error:
+        raise ShapeError(f"The {what} makes no array ({error}); it must have shape {out.shape}.") from error
     if g.shape != out.shape:
         raise ShapeError(
             f"The {what} has shape {g.shape}, the array it belongs to {out.shape}; they must agree.", shape=g.shape
@@ -67,6 +71,14 @@ def moved(a: Any, da: Any) -> Any:
 def partner(function: Any) -> str:
     """What the function calls the second matrix of a pencil."""
     return "M" if body_of(function) is public.eigsh else "b"
+
+
+def named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same arguments, with the second matrix of a pencil by its name."""
+    if body_of(function) is not public.eigsh or len(args) < 2:
+        return args, kwargs
+    bound = inspect.signature(function).bind(None, *args, **kwargs).arguments
+    return (), dict(list(bound.items())[1:])
 
 
 def pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:

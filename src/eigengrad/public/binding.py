@@ -58,7 +58,10 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
         arrays = (*args, *extra_arrays(kwargs))
         if callable(args[0]) and not hasattr(args[0], "shape"):  # a function of x and parameters
             params: Any = kwargs.get("params", ())
-            arrays = tuple(params) or (0.0,)
+            arrays = (
+                tuple(params) if isinstance(params, tuple | list) else (params,) if hasattr(params, "dtype") else ()
+            )
+            arrays = arrays or (0.0,)
         own = getattr(adapter_for(*arrays), body.__name__)
         return own(*args, **kwargs)  # type: ignore[no-any-return]
 

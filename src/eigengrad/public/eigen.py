@@ -44,10 +44,11 @@ def _few(xp: Any, subset: Any, a: Any, matrices: Any, how: How) -> tuple[slice, 
         ) from None
     if not 0 <= lo <= hi or (n is not None and hi >= n):
         raise OptionError(
-            f"subset_by_index is {subset!r}; it can be (lo, hi) with 0 <= lo <= hi < {n}, both included.", value=subset
+            f"subset_by_index is {subset!r}; it can be (lo, hi) with 0 <= lo <= hi < {n}, the order of the matrix.",
+            value=subset,
         )
     asked = slice(lo, hi + 1)
-    if not xp.hosted(a) or (n is not None and hi - lo + 1 == n):
+    if not xp.hosted(a) or (n is not None and hi - lo + 1 == n) or 0 in tuple(a.shape):
         return asked, None
     return asked, how.but(order=n, system=xp.keep(Dense(lo, hi, kind(matrices[0]), len(matrices)), *matrices))
 

@@ -34,7 +34,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from ..clusters import merge, number
+from ..errors import EigengradError, unconverged
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import generic, inside, middle, same_block, spectrum_of
@@ -52,8 +55,17 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
     system = how.system
 
     def run(number: int, *x: Any) -> tuple[Any, ...]:
-        solver = system.solver(number, x)
-        found = solver.pairs() if vectors else solver.values()
+        try:
+            solver = system.solver(number, x)
+            found = solver.pairs() if vectors else solver.values()
+        except EigengradError:
+            if how.degenerate != "nan":
+                raise
+            return tuple(
+                np.full([m or x[0].shape[-1] for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
+            )
+        except np.linalg.LinAlgError as error:  # of a small matrix inside an iteration, that overflowed
+            raise unconverged(error) from error
         return tuple(v for v in found if v is not None)
 
     batch = tuple(x[0].shape)[: len(x[0].shape) - system.axes] if system.axes else ()
@@ -147,7 +159,10 @@ def _bordered(xp: Any, x: Any, how: Any) -> Any:
 
     def run(number: int, *given: Any) -> tuple[Any, ...]:
         *x, w, V, R = given
-        return (system.solver(number, tuple(x)).complement(w, V, R),)
+        bad = ~np.isfinite(R).all(axis=-2)
+        X = system.solver(number, tuple(x)).complement(w, V, np.where(bad, 0.0, R))
+        X[:, bad] = np.nan
+        return (X,)
 
     axes = tuple(system.axes or len(v.shape) for v in x)
     (Z,) = xp.host(over(run, (*axes, 1, 2, 2), system), [(tuple(R.shape), kind(R))], *x, spectrum_of(xp, W), V, beside)

@@ -213,13 +213,13 @@ def over(function: Callable[..., Any], axes: tuple[int, ...], system: Any = None
 
     def run(*x: Any) -> Any:
         batch = np.broadcast_shapes(*(v.shape[: v.ndim - n] for v, n in zip(x, axes, strict=True)))
-        if not batch:
-            return function(0, *x)
-        x = tuple(np.broadcast_to(v, batch + v.shape[v.ndim - n :]) for v, n in zip(x, axes, strict=True))
-        found = [function(i, *(v[at] for v in x)) for i, at in enumerate(np.ndindex(*batch))]
+        with np.errstate(all="ignore"):  # what overflows is judged by what comes of it
+            if not batch:
+                return function(0, *x)
+            x = tuple(np.broadcast_to(v, batch + v.shape[v.ndim - n :]) for v, n in zip(x, axes, strict=True))
+            found = [function(i, *(v[at] for v in x)) for i, at in enumerate(np.ndindex(*batch))]
         return tuple(np.stack(each).reshape(*batch, *each[0].shape) for each in zip(*found, strict=True))
 
-    run.calls_back = system is not None and system.calls_back  # type: ignore[attr-defined]
     return run
 
 

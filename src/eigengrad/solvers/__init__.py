@@ -7,7 +7,8 @@ complement of the k vectors. The rules say what is solved; a solver neither know
 from .dense import Tridiagonal
 from .found import Found
 from .krylov import Krylov
-from .options import Options
-from .pattern import Pattern
+from .options import Options, Problem, checked
+from .pattern import Pattern, order
+from .product import Product
 
-__all__ = ["Found", "Krylov", "Options", "Pattern", "Tridiagonal"]
+__all__ = ["Found", "Krylov", "Options", "Pattern", "Problem", "Product", "Tridiagonal", "checked", "order"]

@@ -35,7 +35,10 @@ def wanted(which: str, w: Any, k: int, sigma: float | None) -> Any:
     """Indices of the k most wanted, by ascending w."""
     chosen: list[int] = []
     for end, count in ends(which, k):
-        ranked = np.argsort(distance(end, w, sigma), kind="stable")
+        far = distance(end, w, sigma)
+        if sigma is not None and end in ("LM", "SM") and not w.min() <= sigma <= w.max():
+            far = w if (sigma < w.min()) == (end == "LM") else -w  # differences to a sigma far off would be rounded
+        ranked = np.argsort(far, kind="stable")
         chosen += [int(i) for i in ranked if i not in chosen][:count]
     return np.array(sorted(chosen, key=lambda i: w[i]))
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 
-from ..errors import NotConverged
-from .factor import Solve, inverse, shifted
+from ..errors import NotConverged, indefinite_mass
+from .factor import Solve, inverse, positive, shifted
 from .lanczos import Ritz, default_ncv, lanczos
 from .options import Options
-from .pencil import Pencil, indefinite
+from .pencil import Pencil, norms
 
 #: Eigenvalues of (A - sigma B)^-1 B that differ by this factor are not searched in one run.
 SPREAD = 1e4
@@ -36,12 +37,14 @@ class Engine:
         self.inverse: Solve | None = None
         self.minv: Solve | None = None
         how = options
+        if scipy.sparse.issparse(pencil.B):
+            positive(pencil.B)
         if how.sigma is not None and how.OPinv is not None:
-            self.inverse, self.shift = pencil.operator(how.OPinv), float(how.sigma)
+            self.inverse, self.shift = pencil.inverse(how.OPinv, "OPinv", how.sigma, how.tol), how.sigma
         elif how.sigma is not None:
-            self.inverse, self.shift = shifted(pencil, float(how.sigma))
+            self.inverse, self.shift = shifted(pencil, how.sigma)
         elif how.Minv is not None:
-            self.minv = pencil.operator(how.Minv)
+            self.minv = pencil.inverse(how.Minv, "Minv", None, how.tol)
         elif pencil.B is not None:
             self.minv = inverse(pencil.B)
 
@@ -94,9 +97,9 @@ class Engine:
         try:
             w, S = scipy.linalg.eigh(0.5 * (H + H.conj().T), 0.5 * (G + G.conj().T))
         except np.linalg.LinAlgError as error:
-            raise indefinite() from error
+            raise indefinite_mass(f"between its approximate eigenvectors it is not ({error})") from error
         V, R = X @ S, AX @ S - (BX @ S) * w
-        return w, V, np.linalg.norm(R, axis=0) * np.linalg.norm(V, axis=0)
+        return w, V, norms(R) * norms(V)
 
     def polished(self, X: Any, *locked: Any) -> tuple[Any, Any, Any]:
         """Rayleigh-Ritz, after one more product with the inverse where the residuals are above rounding and tol.

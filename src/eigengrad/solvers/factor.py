@@ -19,7 +19,8 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import splu
 
-from ..errors import ConvergenceError
+from ..clusters import EQUAL
+from ..errors import ConvergenceError, indefinite_mass
 from .lanczos import noise
 from .pencil import Pencil
 
@@ -45,21 +46,52 @@ def shifted(pencil: Pencil, sigma: float) -> tuple[Solve, float]:
         if solve is not None:
             return solve, shift
     raise ConvergenceError(
-        f"No factorisation of A - sigma B was accurate, at sigma = {sigma:.6g} nor within {10 * unit:.3g} of it: the "
-        "matrix, or B, is singular there. Scale the rows and columns of A and B alike, or hand over OPinv.",
+        f"No factorisation of A - sigma M was accurate, at sigma = {sigma:.6g} nor within {10 * unit:.3g} of it: it is "
+        "singular there. Take another sigma, scale the rows and columns of A and M alike, or hand over OPinv.",
         sigma=sigma,
     )
 
 
+def positive(M: Any) -> None:
+    """DomainError for a sparse B that is not positive definite to within rounding, which its pivots show."""
+    S, _ = _unit_diagonal(M)
+    size = np.asarray(abs(S).sum(axis=1)).ravel()
+    if (size < 2.0 * S.diagonal().real).all():  # the diagonal is more than all beside it
+        return
+    least = EQUAL * float(np.finfo(S.dtype).eps)
+    try:
+        lu = splu(S, **_SYMMETRIC)
+        pivot = float(lu.U.diagonal().real.min()) if (lu.perm_r == lu.perm_c).all() else 0.0
+    except RuntimeError:  # A pivot is exactly zero.
+        pivot = 0.0
+    if not pivot > least:
+        raise indefinite_mass(
+            f"with its diagonal scaled to 1, its factorisation has a pivot of {pivot:.3g}, and {least:.3g} is rounding",
+            measured=pivot,
+            allowed=least,
+        )
+
+
 def inverse(M: Any) -> Solve:
     """The solve with a sparse positive definite B."""
-    solve = factorise(scipy.sparse.csc_array(M))
+    S, unit = _unit_diagonal(M)
+    solve = factorise(S)
     if solve is None:
         raise ConvergenceError(
-            "b is singular to within rounding, and a few eigenvalues without sigma need its inverse. Hand over sigma, "
-            "or Minv."
+            "M is singular to within rounding, and without sigma its inverse is needed. Hand over sigma, or Minv."
         )
-    return solve
+    return lambda b: (solve((b.T * unit).T).T * unit).T
+
+
+def _unit_diagonal(M: Any) -> tuple[Any, Any]:
+    """D B D with a diagonal of 1, and D, for a B whose diagonal is positive."""
+    d = M.diagonal().real
+    if not (d > 0.0).all():
+        at = int(np.argmin(d))
+        raise indefinite_mass(f"entry {(at, at)}, on its diagonal, is {d[at]:.3g}", measured=float(d[at]), allowed=0.0)
+    unit = (1.0 / np.sqrt(d)).astype(d.dtype)
+    D = scipy.sparse.diags_array(unit)
+    return scipy.sparse.csc_array(D @ M @ D), unit
 
 
 def _difference(pencil: Pencil, shift: float) -> Any:
@@ -71,6 +103,15 @@ def _difference(pencil: Pencil, shift: float) -> Any:
 
 def factorise(M: Any) -> Solve | None:
     """A solve with M that is accurate, or None if M is singular to within rounding."""
+    exponent = int(np.frexp(abs(M).max())[1])
+    if abs(exponent) < np.finfo(M.dtype).maxexp // 4:
+        return _factorise(M)
+    unit = M.dtype.type(2.0 ** -np.clip(exponent, 2 - np.finfo(M.dtype).maxexp, None))  # squares of M would not fit
+    solve = _factorise(M * unit)
+    return None if solve is None else lambda b: solve(b) * unit
+
+
+def _factorise(M: Any) -> Solve | None:
     eps = float(np.finfo(M.dtype).eps)
     norm = float(abs(M).sum(axis=1).max(initial=0.0))
     b = noise(np.random.default_rng(0), M.shape[0], M.dtype)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..errors import NotConverged, unconverged
+from ..errors import NotConverged, indefinite_mass, unconverged
 from . import cut
 from .found import Found
 from .options import Options
-from .pencil import Pencil, indefinite
+from .pencil import Pencil, norms
 
 
 class Full:
@@ -30,7 +30,7 @@ class Full:
         except np.linalg.LinAlgError as error:
             if B is None:
                 raise unconverged(error) from error
-            raise indefinite() from error
+            raise indefinite_mass(f"it has no Cholesky decomposition ({error})") from error
         chosen = cut.wanted(how.which, w, how.k, how.sigma)
         rest = np.setdiff1d(np.arange(pencil.n), chosen)
         self.rest = w[rest], V[:, rest]
@@ -40,7 +40,7 @@ class Full:
             further.append(rest[np.argsort(near[rest], kind="stable")[:2]])
         index = np.concatenate(further)
         R = pencil.a(V[:, chosen]) - pencil.b(V[:, chosen]) * w[chosen]
-        rho = np.linalg.norm(R, axis=0) * np.linalg.norm(V[:, chosen], axis=0)
+        rho = norms(R) * norms(V[:, chosen])
         width = pencil.width(w[chosen], V, rho)
         edge = cut.edges(w[chosen], width, w[rest], pencil.equal(w[rest], V))
         return Found(w[chosen], V[:, chosen], width, edge), rho, w[index]
@@ -52,7 +52,7 @@ class Full:
         pencil, (u, U) = self.pencil, self.rest
         part, gap = U.conj().T @ R, u[:, None] - w[None, :]
         zero = np.abs(gap) <= pencil.equal(w, V)[None, :]
-        rounding = np.abs(part) <= 64.0 * pencil.eps * np.linalg.norm(U, axis=0)[:, None] * np.linalg.norm(R, axis=0)
+        rounding = np.abs(part) <= 64.0 * pencil.eps * norms(U)[:, None] * norms(R)
         if (zero & ~rounding).any():
             raise NotConverged(
                 f"The solve in the complement of the eigenvectors has no solution: an eigenvalue beyond the {w.size} "

@@ -23,7 +23,7 @@ from .engine import Engine
 from .found import Found
 from .full import Full
 from .lanczos import noise
-from .options import Options, check
+from .options import Options, checked, problem
 from .pencil import Pencil
 from .projected import Projected
 from .search import Search
@@ -44,8 +44,8 @@ class Krylov:
     """The solver of one pencil: `pairs` once, then `complement` as often as needed."""
 
     def __init__(self, A: Any, B: Any, options: Options) -> None:
-        self._pencil, self._options = Pencil(A, B), options
-        check(options, self._pencil)
+        self._options = options = checked(options, problem(A, B))
+        self._pencil = Pencil(A, B)
         self._full = Full(self._pencil, options) if self._pencil.n <= SMALL or 2 * options.k >= self._pencil.n else None
         self._made: Engine | None = None
         self.residuals: Any = None
@@ -60,6 +60,7 @@ class Krylov:
 
     def pairs(self) -> Found:
         pencil, how = self._pencil, self._options
+        pencil.examine(how.tol)
         if self._full is not None:
             found, self.residuals, self.further = self._full.pairs()
             return found
@@ -99,9 +100,10 @@ class Krylov:
         if not (rho <= allowed * sizes).all():
             worst = int(np.argmax(rho / sizes))
             raise NotConverged(
-                f"The pair with eigenvalue {w[worst]:.6g} has a residual |A v - w B v| |v| of {rho[worst]:.3g}, where "
-                f"{allowed * sizes[worst]:.3g} is what tol = {self._options.tol:.3g} and rounding leave. An operator "
-                "is not what it says: A or B is not Hermitian, or OPinv or Minv is not accurate.",
+                f"The pair with eigenvalue {w[worst]:.6g} has a residual |A v - w M v| |v| of {rho[worst]:.3g}, where "
+                f"{allowed * sizes[worst]:.3g} is what tol = {self._options.tol:.3g} and rounding leave. Take sigma "
+                "nearer to the eigenvalues wanted, or a larger tol; and look whether operators, OPinv and Minv among "
+                "them, are as accurate as that.",
                 eigenvalues=w,
                 eigenvectors=V,
                 residuals=rho,
@@ -129,7 +131,9 @@ class Krylov:
         if self._full is not None:
             return self._full.solve(w, V, R)
         engine = self._engine
-        precondition = engine.minv if how.preconditioner is None else pencil.operator(how.preconditioner)
+        precondition = (
+            engine.minv if how.preconditioner is None else pencil.operator(how.preconditioner, "preconditioner")
+        )
         solver = Projected(
             pencil, V, inverse=engine.inverse, shift=engine.shift or 0.0, precondition=precondition, tol=how.tol
         )

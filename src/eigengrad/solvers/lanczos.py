@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DomainError
+from ..errors import indefinite_mass
 
 #: An estimated residual of so many eps max|theta| is rounding: no more steps make it less.
 FLOOR = 4.0
@@ -145,7 +145,9 @@ def lanczos(
 def _unit(y: Any, x: Any) -> Any:
     """A power of two that brings y to the size of x: in single precision a square of both would not fit."""
     size = float(np.abs(y).max()) / float(np.abs(x).max())
-    return x.real.dtype.type(2.0 ** -np.round(np.log2(size)) if 0.0 < size < np.inf else 1.0)
+    largest = np.finfo(x.dtype).maxexp - 1
+    exponent = np.clip(-np.round(np.log2(size)), -largest, largest) if 0.0 < size < np.inf else 0
+    return x.real.dtype.type(2.0**exponent)
 
 
 def rotate(Q: Any, S: Any, m: int) -> None:
@@ -171,10 +173,8 @@ def _norm(x: Any, bx: Any) -> float:
     square = float(np.vdot(x, bx).real)
     scale = float(np.linalg.norm(x)) * float(np.linalg.norm(bx))
     if square < -100 * float(np.finfo(x.dtype).eps) * scale:
-        raise DomainError(
-            f"b is not positive definite: a vector x was met with x^H b x = {square:.3g}, where |x| |b x| = "
-            f"{scale:.3g}. A v = w b v then has no B-orthonormal eigenvectors, and its eigenvalues may be complex. "
-            "Check b, its sign and its boundary conditions.",
+        raise indefinite_mass(
+            f"a vector x was met with x^H M x = {square:.3g}, where |x| |M x| = {scale:.3g}",
             measured=square,
             allowed=0.0,
         )

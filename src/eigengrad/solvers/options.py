@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
+from scipy.sparse.linalg import LinearOperator
 
 from ..errors import OptionError
 from .cut import WHICH
-from .pencil import Pencil
 
 
 @dataclass(frozen=True)
@@ -34,43 +35,106 @@ class Options:
     preconditioner: Any = None
 
 
-def check(how: Options, pencil: Pencil) -> None:
-    n, k = pencil.n, how.k
-    whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
-    if not whole or not 0 < k < n:
-        raise OptionError(f"k is {k!r}; of {n} eigenvalues a few are asked for: a whole number with 0 < k < {n}.")
-    if how.which not in WHICH:
-        raise OptionError(f"which is {how.which!r}; it is one of {', '.join(WHICH)}.")
-    if how.sigma is not None and not (np.isrealobj(how.sigma) and np.ndim(how.sigma) == 0 and np.isfinite(how.sigma)):
-        raise OptionError(f"sigma is {how.sigma!r}; it is a finite real number, for the eigenvalues are real.")
-    if how.v0 is not None:
-        v0 = np.asarray(how.v0)
-        if v0.shape != (n,) or not np.isfinite(v0).all() or not v0.any():
-            raise OptionError(
-                f"v0 is to be a vector of {n} finite numbers, not all of them 0; its shape is {v0.shape}."
-            )
-        if np.iscomplexobj(v0) and pencil.dtype.kind != "c":
-            raise OptionError("v0 is complex, and the matrix is real.")
-    if how.ncv is not None and not k < how.ncv <= n:
-        raise OptionError(f"ncv is {how.ncv!r}; the number of Lanczos vectors is above k = {k} and at most n = {n}.")
-    if how.maxiter is not None and not how.maxiter > 0:
-        raise OptionError(f"maxiter is {how.maxiter!r}; it is to be above 0.")
-    if not (np.isrealobj(how.tol) and np.isfinite(how.tol) and how.tol >= 0):
-        raise OptionError(f"tol is {how.tol!r}; it is a relative accuracy, 0 for that of the machine, and not below 0.")
-    if how.OPinv is not None and how.sigma is None:
-        raise OptionError("OPinv is the inverse of A - sigma B, and sigma is not given.")
-    if how.Minv is not None and (how.sigma is not None or pencil.B is None):
-        raise OptionError("Minv is the inverse of b, and serves only without sigma and with b.")
-    if how.preconditioner is not None and how.sigma is not None:
-        raise OptionError("A preconditioner serves the solves without sigma; with sigma, OPinv serves them.")
-    for name in ("OPinv", "Minv", "preconditioner"):
-        shape = getattr(getattr(how, name), "shape", (n, n))
-        if tuple(shape) != (n, n):
-            raise OptionError(f"{name} has shape {tuple(shape)} beside a matrix of shape {(n, n)}.")
-    if how.sigma is not None and how.OPinv is None and not pencil.sparse:
+@dataclass(frozen=True)
+class Problem:
+    """What options depend on: the order, and of the matrices whether they are real, sparse, and there."""
+
+    n: int
+    real: bool
+    sparse: bool
+    pencil: bool = False
+    sparse_m: bool = True  # of an M that is there
+
+
+def problem(A: Any, M: Any) -> Problem:
+    """That of sparse matrices and operators."""
+    kinds = [np.dtype(X.dtype).kind for X in (A, M) if X is not None]
+    sparse, sparse_m = scipy.sparse.issparse(A), M is None or scipy.sparse.issparse(M)
+    return Problem(int(A.shape[0]), "c" not in kinds, sparse and sparse_m, M is not None, sparse_m)
+
+
+def checked(how: Options, of: Problem) -> Options:
+    """The same with plain numbers, if all of it can be."""
+    n = of.n
+    k = _whole("k", how.k, 1, n - 1, f"of all {n} pairs, eigh of the dense matrix finds them")
+    if not isinstance(how.which, str) or how.which not in WHICH:
+        raise OptionError(f"which is {how.which!r}; it can be {', '.join(WHICH)}.", value=how.which)
+    sigma = None if how.sigma is None else _number("sigma", how.sigma, "a finite real number, as eigenvalues are")
+    ncv = None if how.ncv is None else _whole("ncv", how.ncv, k + 1, n, "so many Lanczos vectors are kept")
+    maxiter = None if how.maxiter is None else _whole("maxiter", how.maxiter, 1, None, "restarts are counted")
+    tol = _number("tol", how.tol, "a relative accuracy, from 0, which is that of the machine, up to 1")
+    if not 0.0 <= tol < 1.0:
+        raise OptionError(f"tol is {tol!r}; it can be from 0, the accuracy of the machine, up to 1.", value=tol)
+    try:
+        np.random.default_rng(how.rng)
+    except (TypeError, ValueError):
         raise OptionError(
-            "sigma needs the inverse of A - sigma B, and an operator cannot be factorised. Hand over OPinv, or sparse "
+            f"rng is {how.rng!r}; it can be None, an integer from 0, or a numpy.random.Generator.", value=how.rng
+        ) from None
+    _operators(how, of)
+    v0 = None if how.v0 is None else _start(how.v0, of)
+    return replace(how, k=k, sigma=sigma, ncv=ncv, maxiter=maxiter, tol=tol, v0=v0)
+
+
+def _whole(name: str, value: Any, least: int, most: int | None, why: str) -> int:
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = least - 1
+    if isinstance(value, bool | np.bool_) or found < least or (most is not None and found > most):
+        room = f"from {least} up" if most is None else f"{least} to {most}" if least <= most else "no number here"
+        raise OptionError(f"{name} is {value!r}; it can be an integer, {room}: {why}.", value=value)
+    return found
+
+
+def _number(name: str, value: Any, what: str) -> float:
+    value = value.detach() if hasattr(value, "detach") else value  # of torch, which else warns
+    try:
+        found = float("nan") if isinstance(value, bool | str | bytes) or np.ndim(value) else float(value)
+    except (TypeError, ValueError):
+        found = float("nan")
+    if not np.isfinite(found):
+        raise OptionError(f"{name} is {value!r}; it can be {what}.", value=value)
+    return found
+
+
+def _start(v0: Any, of: Problem) -> Any:
+    v0 = np.asarray(v0)
+    if v0.shape != (of.n,):
+        raise OptionError(f"v0 has shape {v0.shape}; it must be ({of.n},), a vector to start from.", value=v0)
+    if v0.dtype.kind not in "biufc" or not np.isfinite(v0).all() or not v0.any():
+        raise OptionError("v0 is 0, or not all of it finite numbers; it can be any other vector.", value=v0)
+    if of.real and v0.dtype.kind == "c":
+        raise OptionError("v0 is complex and A is real. Take a real vector, or make A complex.", value=v0)
+    return v0
+
+
+def _operators(how: Options, of: Problem) -> None:
+    """Inverses and the preconditioner: which of them serve here, and whether they can be multiplied by."""
+    if how.OPinv is not None and how.sigma is None:
+        raise OptionError("OPinv is the inverse of A - sigma M, and sigma is not given. Give it, or leave OPinv out.")
+    if how.Minv is not None and (how.sigma is not None or not of.pencil):
+        raise OptionError("Minv, the inverse of M, serves where there is an M and no sigma. Leave it out.")
+    if how.preconditioner is not None and how.sigma is not None:
+        raise OptionError("A preconditioner serves where there is no sigma. Leave it out: sigma has its own inverse.")
+    for name in ("OPinv", "Minv", "preconditioner"):
+        given = getattr(how, name)
+        if given is None:
+            continue
+        shape = getattr(given, "shape", None)
+        array = isinstance(given, np.ndarray | LinearOperator) or scipy.sparse.issparse(given)
+        if not array and (shape is not None or not callable(given)):
+            raise OptionError(
+                f"{name} is a {type(given).__module__}.{type(given).__qualname__}; it can be a LinearOperator, an "
+                "array of NumPy, a sparse matrix of SciPy, or a function of a vector of NumPy.",
+                value=given,
+            )
+        if array and tuple(shape or ()) != (of.n, of.n):
+            raise OptionError(f"{name} has shape {shape}; it must be {(of.n, of.n)}, as A.", value=given)
+    if how.sigma is not None and how.OPinv is None and not of.sparse:
+        raise OptionError(
+            "sigma needs the inverse of A - sigma M, and operators cannot be factorised. Hand over OPinv, or sparse "
             "matrices."
         )
-    if how.sigma is None and pencil.B is not None and how.Minv is None and not scipy.sparse.issparse(pencil.B):
-        raise OptionError("b is an operator, and without sigma its inverse is needed. Hand over Minv.")
+    if how.sigma is None and of.pencil and how.Minv is None and not of.sparse_m:
+        raise OptionError("M is an operator, and without sigma its inverse is needed. Hand over Minv.")

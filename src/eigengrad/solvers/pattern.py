@@ -8,17 +8,31 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import ShapeError
+
+
+def order(A: Any) -> int:
+    """The n of one n×n matrix, sparse or an operator, of any framework."""
+    shape = tuple(A.shape)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ShapeError(f"The matrix has shape {shape}; it must be one square matrix.", shape=shape)
+    return int(shape[0])
+
 
 class Pattern:
     """Where the values of a sparse n×n array lie, in the order in which its framework keeps them.
 
     The array A stands for the Hermitian (A + A^H)/2, so a pattern need not be symmetric. Places may repeat, and add up.
-    Places outside of the matrix are padding, and hold nothing.
+    Places beyond the matrix are padding where a framework has that, and hold nothing.
     """
 
-    def __init__(self, rows: Any, columns: Any, n: int) -> None:
+    def __init__(self, rows: Any, columns: Any, n: int, padded: bool = False) -> None:
         self.rows, self.columns, self.n, self.size = rows, columns, n, len(rows)
         out = (rows >= n) | (columns >= n)
+        wrong = (rows < 0) | (columns < 0) | (False if padded else out)
+        if wrong.any():
+            where = int(rows[wrong.argmax()]), int(columns[wrong.argmax()])
+            raise ShapeError(f"The pattern has the place {where}; it must lie in a matrix of order {n}.", shape=(n, n))
         self.padding = np.flatnonzero(out) if out.any() else None
         if self.padding is not None:
             self.rows, self.columns = np.where(out, 0, rows), np.where(out, 0, columns)

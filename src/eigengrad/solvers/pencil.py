@@ -10,41 +10,50 @@ import numpy as np
 import scipy.sparse
 
 from ..clusters import EQUAL, PENCIL
-from ..errors import DomainError, DtypeError, NotFiniteError, ShapeError
+from ..errors import NotFiniteError, OptionError
 from .lanczos import lanczos, noise
+from .product import Product
+
+#: The inverse that a caller gives is one where its backward error is below eps to this power, and tol.
+INVERSE = 0.5
+
+
+def norms(X: Any) -> Any:
+    """Of the columns, also where squares overflow."""
+    unit = np.max(np.abs(X), axis=0, initial=0.0)
+    unit = np.where((unit > 0.0) & (unit < np.inf), unit, X.real.dtype.type(1.0))
+    return np.linalg.norm(X / unit, axis=0) * unit
 
 
 class Pencil:
-    """A and B, each sparse or a LinearOperator, B None for the identity; exactly Hermitian."""
+    """A and B, each sparse or a LinearOperator, B None for the identity; sparse ones exactly Hermitian."""
 
     def __init__(self, A: Any, B: Any) -> None:
-        if len(A.shape) != 2 or A.shape[0] != A.shape[1]:
-            raise ShapeError(f"The matrix is to be square; it has shape {tuple(A.shape)}.", shape=tuple(A.shape))
-        if B is not None and B.shape != A.shape:
-            raise ShapeError(
-                f"b has shape {tuple(B.shape)} beside a matrix of shape {tuple(A.shape)}; the two are to be the same.",
-                shape=tuple(B.shape),
-            )
         self.n = int(A.shape[0])
-        given = [np.dtype(M.dtype) for M in (A, B) if M is not None]
-        dtype = np.result_type(*given)
+        dtype = np.result_type(*(np.dtype(M.dtype) for M in (A, B) if M is not None))
         self.dtype = np.dtype(np.float64) if dtype.kind in "biu" else dtype
-        if self.dtype.char not in "fdFD":
-            raise DtypeError(f"The matrix holds {dtype}; it is to hold real or complex numbers, single or double.")
         self.eps = float(np.finfo(self.dtype).eps)
-        self.A, self.B = self._ready(A, "The matrix"), None if B is None else self._ready(B, "b")
+        self.A, self.B = self._ready(A, "A"), None if B is None else self._ready(B, "M")
+
+    def examine(self, tol: float) -> None:
+        """Whether operators are what they must be."""
+        for M in (self.A, self.B):
+            if isinstance(M, Product):
+                M.examine(tol)
 
     def _ready(self, M: Any, name: str) -> Any:
         if not scipy.sparse.issparse(M):
-            return M
+            return Product(M, self.n, self.dtype, name)
         M = (M if M.format in ("csr", "csc") else M.tocsr()).astype(self.dtype, copy=False)
         if not np.isfinite(M.data).all():
-            raise NotFiniteError(f"{name} holds NaN or infinity.")
+            C = M.tocoo()
+            at = int(np.argmin(np.isfinite(C.data)))
+            where = int(C.coords[0][at]), int(C.coords[1][at])
+            raise NotFiniteError(
+                f"Entry {where} of {name} is NaN or infinite. No eigenvalue is defined. Look at what produced it.",
+                index=where,
+            )
         return M
-
-    @property
-    def sparse(self) -> bool:
-        return scipy.sparse.issparse(self.A) and (self.B is None or scipy.sparse.issparse(self.B))
 
     def a(self, X: Any) -> Any:
         return np.asarray(self.A @ X, self.dtype)
@@ -65,17 +74,19 @@ class Pencil:
         if scipy.sparse.issparse(M):
             return float(np.asarray(abs(M).sum(axis=1)).max(initial=0.0))
         random = np.random.default_rng(0)
-        run = lanczos(
-            lambda x, _: np.asarray(M @ x, self.dtype),
-            lambda x: x,
-            noise(random, self.n, self.dtype),
-            1,
-            "LM",
-            ncv=min(10, self.n),
-            tol=np.inf,
-            maxiter=1,
-            random=random,
-        )
+        start = noise(random, self.n, self.dtype)
+        with np.errstate(invalid="ignore"):  # the operator may be 0
+            run = lanczos(
+                lambda x, _: M @ x,
+                lambda x: x,
+                start,
+                1,
+                "LM",
+                ncv=min(10, self.n),
+                tol=np.inf,
+                maxiter=1,
+                random=random,
+            )
         return float(abs(run.theta[0]) + run.error[0])
 
     def size(self, w: Any) -> Any:
@@ -98,22 +109,29 @@ class Pencil:
         return self._array(self.A), None if self.B is None else self._array(self.B)
 
     def _array(self, M: Any) -> Any:
-        full = M.toarray() if scipy.sparse.issparse(M) else np.asarray(M @ np.eye(self.n, dtype=self.dtype), self.dtype)
+        full = M.toarray() if scipy.sparse.issparse(M) else M @ np.eye(self.n, dtype=self.dtype)
         return 0.5 * full + 0.5 * full.conj().T
 
-    def operator(self, M: Any) -> Callable[[Any], Any]:
-        """A LinearOperator, an array, a sparse matrix or a callable as a product with blocks of vectors."""
-        if hasattr(M, "shape"):
-            return lambda X: np.asarray(M @ X, self.dtype)
-        return lambda X: (
-            np.asarray(M(X), self.dtype)
-            if X.ndim == 1
-            else np.stack([np.asarray(M(X[:, i]), self.dtype) for i in range(X.shape[1])], axis=1)
-        )
+    def operator(self, M: Any, name: str) -> Callable[[Any], Any]:
+        """What a caller gives to multiply by, as a product with blocks of vectors."""
+        return Product(M, self.n, self.dtype, name).__matmul__
 
-
-def indefinite() -> DomainError:
-    return DomainError(
-        "b is not positive definite: its Cholesky decomposition on the eigenvectors failed. A v = w b v then has no "
-        "B-orthonormal eigenvectors. Check b, its sign and its boundary conditions."
-    )
+    def inverse(self, M: Any, name: str, shift: float | None, tol: float) -> Callable[[Any], Any]:
+        """The same of an inverse of A - shift B, or of B, if it is one."""
+        solve = self.operator(M, name)
+        b = noise(np.random.default_rng(0), self.n, self.dtype)
+        with np.errstate(all="ignore"):
+            x = solve(b)
+            y = self.b(x) if shift is None else self.a(x) - shift * self.b(x)
+            norm = self.norm_b if shift is None else self.norm_a + abs(shift) * self.norm_b
+            size = float(norm * np.linalg.norm(x) + np.linalg.norm(b))
+            measured, allowed = float(np.linalg.norm(y - b)) / size, tol + self.eps**INVERSE
+        if measured > allowed:
+            of = "M" if shift is None else f"A - sigma M at sigma = {shift:.6g}"
+            raise OptionError(
+                f"{name} is not the inverse of {of}: a product with it leaves a residual of {measured:.3g}, and "
+                f"{allowed:.3g} is allowed. Hand over one that is, or a larger tol.",
+                measured=measured,
+                allowed=allowed,
+            )
+        return solve

@@ -82,8 +82,8 @@ class Projected:
             f"The solve in the complement of the eigenvectors, which the derivative needs, came to a relative residual "
             f"of {size[worst] / scale[worst]:.3g} at the eigenvalue {w[worst]:.6g} in {steps} steps, and no further; "
             f"asked for was {allowed[worst] / scale[worst]:.3g}. An eigenvalue beyond the k asked for is equal to it "
-            "or too close. Take another k, hand over sigma, so that a factorisation serves the solves, or a "
-            "preconditioner.",
+            "or too close. Take another k, hand over sigma, so that a factorisation serves the solves, or "
+            "another preconditioner.",
             eigenvalues=w,
             eigenvectors=self.V,
             residuals=size / scale,

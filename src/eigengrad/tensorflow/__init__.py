@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
 from .. import public
 from ..errors import unconverged
@@ -57,7 +56,7 @@ __all__ = [
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
-    if not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if host.compiled():
         return jacobi.eigh(H)
     try:
         w, V = tf.linalg.eigh(H)
@@ -165,7 +164,7 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=tf.convert_to_tensor,
     keep=lambda system, *x: system,
-    hosted=lambda a: tf.executing_eagerly() or not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()),
+    hosted=lambda a: not host.compiled(),
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)

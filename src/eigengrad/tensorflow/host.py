@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
 from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
-from ..solvers import Pattern
+from ..solvers import Pattern, order
 
 HALF = (tf.float16, tf.bfloat16)
 DTYPES = (*HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
@@ -32,10 +33,19 @@ def array(a: Any) -> Any:
     return a
 
 
+def compiled() -> bool:
+    """Whether XLA makes the program that is traced."""
+    return not tf.executing_eagerly() and bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+
+
 def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
     """A function of NumPy arrays; in a traced function a call back, in which an error becomes NaN."""
     if tf.executing_eagerly():
         return tuple(map(tf.constant, f(*(v.numpy() for v in x))))
+    if compiled():
+        raise OptionError(
+            "eigsh runs on the host, which TensorFlow does not allow inside of jit_compile=True. Leave that out."
+        )
 
     def called(*x: Any) -> Any:
         try:
@@ -52,19 +62,19 @@ def matrix(A: Any) -> tuple[Any, Pattern]:
     """The values of a sparse tensor and their pattern, which must be known."""
     if not isinstance(A, tf.SparseTensor) or len(A.shape) != 2:
         raise FrameworkError(
-            f"eigengrad.tensorflow.eigsh takes matrices that are SparseTensors, and functions; this is a "
-            f"{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Of a dense tensor, "
-            "eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+            f"eigengrad.tensorflow.eigsh takes a SparseTensor that is a matrix, or a function; this is a "
+            f"{type(A).__module__}.{type(A).__qualname__} of shape {getattr(A, 'shape', None)}. Make a dense one "
+            "sparse with tf.sparse.from_dense, or call eigh(a, subset_by_index=(lo, hi)), which computes a few pairs."
         )
     indices = tf.get_static_value(A.indices)
-    if indices is None:
+    if indices is None or None in tuple(A.shape):
         raise OptionError(
             "The pattern of the sparse tensor is traced, and a solver must know it. Hand the values alone to the "
             "function, and make the SparseTensor of them inside.",
             value=A,
         )
     rows, columns = indices.T
-    return array(A.values), Pattern(rows, columns, int(A.shape[0]))
+    return array(A.values), Pattern(rows, columns, order(A))
 
 
 def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:

@@ -185,7 +185,7 @@ _xp = SimpleNamespace(
     along=host.along,
     pull=host.pull,
     matrix=host.matrix,
-    lift=torch.as_tensor,
+    lift=host.lift,
     keep=lambda system, *x: system,
     hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
@@ -242,7 +242,9 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
     def vmap(info: Any, axes: Any, how: Any, *x: torch.Tensor) -> Any:
         """Arrays of NumPy hold the whole batch, in front."""
         if how.system is not None and not how.system.axes:
-            raise OptionError("A function of x and parameters is one problem; vmap makes no batch of it. Loop.")
+            raise OptionError(
+                "A function of x and parameters is one problem, and vmap makes no batch of it. Call it in a loop."
+            )
         front = [
             v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0)
             for v, d in zip(x, axes[1:], strict=True)
@@ -314,7 +316,7 @@ def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: An
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
-eigsh = bind(public.eigsh, _xp, __name__)
+eigsh = torch.compiler.disable(bind(public.eigsh, _xp, __name__))  # patterns are read
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)

@@ -10,7 +10,7 @@ import torch
 from torch._C import _functorch as functorch
 
 from ..errors import DtypeError, FrameworkError
-from ..solvers import Pattern
+from ..solvers import Pattern, order
 
 HALF = (torch.float16, torch.bfloat16)
 DTYPES = (*HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -47,25 +47,35 @@ def host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Te
 
 def matrix(A: Any) -> tuple[torch.Tensor, Pattern]:
     """The values of a sparse tensor, as autograd knows them, and their pattern."""
-    if not isinstance(A, torch.Tensor) or A.layout not in (torch.sparse_coo, torch.sparse_csr) or A.ndim != 2:
-        what = f"{A.layout} tensor of shape {tuple(A.shape)}" if isinstance(A, torch.Tensor) else type(A).__qualname__
-        raise FrameworkError(
-            f"eigengrad.torch.eigsh takes sparse tensors, COO or CSR, and functions; this is a {what}. Of a dense "
-            "tensor, eigh(a, subset_by_index=(lo, hi)) computes a few pairs."
+    tensor = isinstance(A, torch.Tensor)
+    if not tensor or A.layout not in (torch.sparse_coo, torch.sparse_csr) or A.ndim != 2 or A.dense_dim():
+        what = (
+            f"{A.layout} tensor of shape {tuple(A.shape)}" if tensor else f"{type(A).__module__}.{type(A).__qualname__}"
         )
+        raise FrameworkError(
+            f"eigengrad.torch.eigsh takes a sparse matrix, COO or CSR, or a function; this is a {what}. Make a dense "
+            "one sparse with a.to_sparse(), or call eigh(a, subset_by_index=(lo, hi)), which computes a few pairs."
+        )
+    n = order(A)
     if A.layout == torch.sparse_csr:
         if A.is_complex() and A.requires_grad:
             raise DtypeError("torch has no derivative by complex CSR tensors. Convert this one to COO.", dtype=A.dtype)
         starts, columns = A.crow_indices(), A.col_indices()
-        rows = torch.repeat_interleave(torch.arange(A.shape[0], device=A.device), starts.diff())
-        return array(A.values()), Pattern(to_numpy(rows), to_numpy(columns), A.shape[0])
+        rows = torch.repeat_interleave(torch.arange(n, device=A.device), starts.diff())
+        return array(A.values()), Pattern(to_numpy(rows), to_numpy(columns), n)
     A = A.coalesce()
     rows, columns = to_numpy(A.indices())
-    return array(A.values()), Pattern(rows, columns, A.shape[0])
+    return array(A.values()), Pattern(rows, columns, n)
+
+
+def lift(x: Any) -> torch.Tensor:
+    """A copy: the solver's own arrays are not written to, by nobody."""
+    return torch.as_tensor(np.array(x))
 
 
 def columns(f: Callable[..., Any], p: Any, X: torch.Tensor) -> torch.Tensor:
-    return torch.stack([f(x, *p) for x in X.unbind(-1)], -1)
+    """Of copies, for f may write into what it is given."""
+    return torch.stack([f(x, *p) for x in X.mT.clone().unbind(0)], -1)
 
 
 def pull(f: Callable[..., Any], p: Any, Y: torch.Tensor, X: torch.Tensor) -> Any:
