@@ -19,7 +19,7 @@ class Full:
 
     def __init__(self, pencil: Pencil, how: Options) -> None:
         self.pencil, self.how = pencil, how
-        self.rest: tuple[Any, Any] | None = None
+        self.all: tuple[Any, Any, Any] | None = None  # values, vectors, and which of them are the k
 
     def pairs(self) -> tuple[Found, Any, Any]:
         """What was found, its residuals, and the eigenvalues next to the cuts."""
@@ -33,7 +33,7 @@ class Full:
             raise indefinite_mass(f"it has no Cholesky decomposition ({error})") from error
         chosen = cut.wanted(how.which, w, how.k, how.sigma)
         rest = np.setdiff1d(np.arange(pencil.n), chosen)
-        self.rest = w[rest], V[:, rest]
+        self.all = w, V, chosen
         further = []
         for end, _ in cut.ends(how.which, how.k):
             near = cut.distance(end, w, how.sigma)
@@ -46,10 +46,13 @@ class Full:
         return Found(w[chosen], V[:, chosen], width, edge), rho, w[index]
 
     def solve(self, w: Any, V: Any, R: Any) -> Any:
-        if self.rest is None:
+        """As Krylov.complement. A column of zeros in V is one of a cut cluster: it belongs to the complement."""
+        if self.all is None:
             self.pairs()
-        assert self.rest is not None
-        pencil, (u, U) = self.pencil, self.rest
+        assert self.all is not None
+        pencil, (u, U, chosen) = self.pencil, self.all
+        rest = np.setdiff1d(np.arange(pencil.n), chosen[V.any(axis=0)])
+        u, U = u[rest], U[:, rest]
         part, gap = U.conj().T @ R, u[:, None] - w[None, :]
         zero = np.abs(gap) <= pencil.equal(w, V)[None, :]
         rounding = np.abs(part) <= 64.0 * pencil.eps * norms(U)[:, None] * norms(R)
