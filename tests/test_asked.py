@@ -5,8 +5,10 @@ The matrices are Q diag(w) Q^H with Q a reflection: all pairs, and with them the
 
 from __future__ import annotations
 
+import losses
 import numpy as np
 import pytest
+import truth as truth_of
 
 from eigengrad.errors import DegenerateError, PhaseError
 from eigengrad.rules import asked
@@ -108,6 +110,25 @@ def test_a_phase_is_refused_with_its_number():
     with pytest.raises(PhaseError) as caught:
         pullback((None, gV))
     assert caught.value.cluster == (33, 34)
+
+
+@KINDS
+def test_second_derivatives_take_the_rule_for_all(framework, complex_, monkeypatch):
+    """Also where the first derivative took the columns alone; against 60 digits."""
+    monkeypatch.setattr(asked, "LEAST", 2)
+    monkeypatch.setattr(asked, "PART", 1.0)
+    rng = np.random.default_rng(4)
+    exact = truth_of.with_spectrum([-1, 0.5, 2, 3.5], rng, complex_)
+    A, loss = truth_of.double(exact), losses.smooth(4, rng, complex_)
+    for x in (loss.a, loss.b, loss.d):
+        x[:] = 0.0
+    loss.c[[0, 2, 3]] = 0.0
+    E = truth_of.double(truth_of.with_spectrum([1, 2, -1, 3], rng, complex_))
+    slope = lambda H: truth_of.gradient(loss, H)  # noqa: E731
+    true = truth_of.double(truth_of.along(slope, exact, truth_of.exact(E)))
+    g = framework.gradient(loss, A)
+    assert np.max(np.abs(g - truth_of.double(slope(exact)))) <= 1e-13
+    assert np.max(np.abs(framework.second(loss, A, E) - true)) <= 1e-12 * np.max(np.abs(true))
 
 
 def test_a_column_that_is_not_used_may_still_move():
