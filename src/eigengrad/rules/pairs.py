@@ -41,7 +41,6 @@ from ..errors import EigengradError, unconverged
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import generic, inside, middle, same_block, spectrum_of
-from .refusal import refuse_edge
 from .system import kind, over
 
 
@@ -112,6 +111,7 @@ def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
         N, dAV = adjoint(xp, V) @ dBV, dAV - dBV @ W
     S = M - 0.5 * (N @ W + W @ N)
     (dw,) = xp.gather(S, echo, own)
+    dw = xp.fence(dw[..., None, :], edge, own)[0][..., 0, :]  # second derivatives of cut ones are not known
     (K,) = xp.sylvester(W, S, own)
     dV, _ = bordered(xp, x, _whole(xp, V, edge), W, -dAV, K - 0.5 * N, edge, how)
     return dw, inside(xp, S, same_block(xp, W, how)), dV, xp.stop(S), 0.0 * edge
@@ -120,7 +120,7 @@ def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 def _pairs_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, W, V, echo, edge), (gw, gW, gV, gecho, _), own = out, gout, plain(how)
     (gV,) = xp.guard(gV, edge, own)
-    gw = refuse_edge(xp, gw, edge, spectrum_of(xp, W), own)
+    (gw,) = xp.weigh(gw, spectrum_of(xp, W), edge, own)
     cut, V = _cut(xp, V, gw, edge, own), _whole(xp, V, edge)
     U = hermitian(xp, middle(xp, (w, W, V, echo), (gw, gW, gV, gecho), own))
     Y, _ = bordered(xp, x, V, W, -gV, U, edge, how)

@@ -5,7 +5,7 @@ from .frechet import EIGENBASIS, FRECHET, TRACE
 from .pencil import PENCIL
 from .slopes import SLOPES
 from .spectral import SPECTRAL
-from .view import FENCE, GATHER, GUARD, LOOK, PLACE
+from .view import FENCE, GATHER, GUARD, LOOK, PLACE, WEIGH
 
 RULES = (
     SYLVESTER,
@@ -15,6 +15,7 @@ RULES = (
     LOOK,
     FENCE,
     GUARD,
+    WEIGH,
     BLOCKS,
     PENCIL,
     EIGENBASIS,

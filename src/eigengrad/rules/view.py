@@ -17,7 +17,9 @@ know what the loss will make of them:
 
 `fence` stands before the vectors of a few of many pairs (pairs.py). Where `edge` says that they belong to a cluster
 that goes on beyond the few, they are an arbitrary choice of its space: their tangents are NaN, and a cotangent that is
-more than rounding beside the others is refused. `guard`, its vjp, checks its own derivative as it checks itself.
+more than rounding beside the others is refused. `guard`, its vjp, checks its own derivative as it checks itself, and
+`weigh` does so for weights, of which a subgradient takes the first derivative alone. A second reverse pass cannot see
+what the loss makes of what it sends back, and sends NaN for these members, as forward mode does.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any
 
 from ..clusters import same_group
 from . import Rule
-from .refusal import differ, explain_weights, moved, refuse, refuse_second, refuse_vectors
+from .refusal import differ, explain_weights, moved, refuse, refuse_edge, refuse_second, refuse_vectors
 
 
 def _spectrum(xp: Any, echo: Any, how: Any) -> tuple[Any, Any]:
@@ -116,7 +118,22 @@ def _guard_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _guard_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     gV, edge = gout[0], x[1]
-    return xp.where(edge[..., None, :] > 0.0, 0.0, gV), 0.0 * edge
+    return xp.where(edge[..., None, :] > 0.0, float("nan"), gV), 0.0 * edge
+
+
+def _weigh(xp: Any, x: Any, how: Any) -> Any:
+    gw, w, edge = x
+    return (1.0 * refuse_edge(xp, gw, edge, w, how),)
+
+
+def _weigh_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+    second = how.but(degenerate="raise") if how.degenerate == "subgradient" else how
+    return xp.weigh(dx[0], x[1], x[2], second)
+
+
+def _weigh_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    _, w, edge = x
+    return xp.where(edge > 0.0, float("nan"), gout[0]), 0.0 * w, 0.0 * edge
 
 
 def _size(xp: Any, M: Any) -> Any:
@@ -134,3 +151,4 @@ GATHER = Rule("gather", 2, _gather, _gather_jvp, _gather_vjp, linear=(0,))
 LOOK = Rule("look", 2, _look, _look_jvp, _look_vjp, linear=(0,))
 FENCE = Rule("fence", 2, _fence, _fence_jvp, _fence_vjp, linear=(0,))
 GUARD = Rule("guard", 2, _guard, _guard_jvp, _guard_vjp, linear=(0,))
+WEIGH = Rule("weigh", 3, _weigh, _weigh_jvp, _weigh_vjp, linear=(0,))
