@@ -972,6 +972,9 @@ def law_few_cut(case):
         weights[-1], vectors[:, -1] = 1.0, 2 * case.C @ V[:, -1]
         refuses(DegenerateError, pullback, (weights, None))
         refuses(DegenerateError, pullback, (None, vectors))
+        for d in ((weights, None), (None, vectors)):
+            refuses(DegenerateError, eg.hvp, eg.eigh, case.H, case.E, (None, None), dcotangent=d, **options)
+        refuses(DegenerateError, eg.hvp, eg.eigvalsh, case.H, case.E, 0 * weights, dcotangent=weights, **options)
         _, (dw, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector", **options)
         assert np.array_equal(np.isnan(dV).all(0), np.arange(k) == hi), "NaN in the columns of the cut"
         assert np.isfinite(dV[:, :hi]).all(), "numbers elsewhere"

@@ -697,8 +697,8 @@ MUTANTS = (
     Mutant(
         "a cut, and no judge of weights",
         "rules/pairs.py",
-        "gw = refuse_edge(xp, gw, edge,",
-        "gw = (lambda *x: gw)(xp, gw, edge,",
+        "(gw,) = xp.weigh(gw,",
+        "(gw,) = (lambda *x: x[:1])(gw,",
         ("few_cut",),
     ),
     Mutant(
@@ -709,6 +709,27 @@ MUTANTS = (
         ("few_cut",),
     ),
     Mutant("a cut, and no subgradient", "rules/pairs.py", "    if cut is not None:\n", "    if False:\n", ("few_cut",)),
+    Mutant(
+        "a cut, second derivatives unguarded",
+        "rules/view.py",
+        "return xp.guard(dx[0], x[1], how)",
+        "return (1.0 * dx[0],)",
+        ("few_cut",),
+    ),
+    Mutant(
+        "a cut, second derivatives of weights",
+        "rules/view.py",
+        "return xp.weigh(dx[0], x[1], x[2], second)",
+        "return (1.0 * dx[0],)",
+        ("few_cut",),
+    ),
+    Mutant(
+        "a cut, second derivatives of a subgradient",
+        "rules/view.py",
+        'how.but(degenerate="raise") if how',
+        "how if how",
+        ("few_cut",),
+    ),
     Mutant("no edge below", "solvers/dense.py", "((part.start < lo) &", "((k < 0) &", ("few_cut",)),
     Mutant("no edge above", "solvers/dense.py", "((part.stop > hi + 1) &", "((k < 0) &", ("few_cut",)),
     # patterns and factors
