@@ -1014,7 +1014,7 @@ def law_pattern(case):
     n, m = case.n, 3 * case.n
     rows, columns = case.rng.integers(0, n, (2, m))
     rows[-2:], columns[-2:] = [n, n], [n, 0]
-    pattern, v = Pattern(rows, columns, n), case.draw(m)
+    pattern, v = Pattern(rows, columns, n, padded=True), case.draw(m)
     dense = np.zeros((n, n), v.dtype)
     np.add.at(dense, (rows[:-2], columns[:-2]), v[:-2])
     X, Y = case.draw(n, 2), case.draw(n, 2)
