@@ -134,6 +134,12 @@ def torch_vmap():
     return h.torch.func.vmap(lambda p: scaled("torch", params=(p,))[0])(h.torch.ones(2, 9))
 
 
+def twice_by_a_sparse_tensor():
+    torch = harness("torch").torch
+    a = (2 * torch.eye(3, dtype=torch.float64)).to_sparse().requires_grad_()
+    torch.autograd.grad(eg.eigsh(a, 3 - 1)[0].sum(), a, create_graph=True)
+
+
 def complex_csr():
     torch = harness("torch").torch
     with pytest.warns(UserWarning, match="CSR") if not SEEN else nullcontext():
@@ -396,6 +402,7 @@ TRIGGERS = {
         of("torch", lambda h: h.torch.ones(2, 2, dtype=h.torch.bool)),
         lambda: eg.eigsh(harness("torch").torch.eye(3), 1),
         complex_csr,
+        twice_by_a_sparse_tensor,
     ],
     "auditing/compare.py": [["--index", "9"]],
     "auditing/picture.py": [["--plot", "x.png"], lambda: report().png()],

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch._C import _functorch as functorch
 
-from ..errors import DtypeError, FrameworkError
+from ..errors import DerivativeError, DtypeError, FrameworkError
 from ..solvers import Pattern, order
 
 HALF = (torch.float16, torch.bfloat16)
@@ -62,10 +62,34 @@ def matrix(A: Any) -> tuple[torch.Tensor, Pattern]:
             raise DtypeError("torch has no derivative by complex CSR tensors. Convert this one to COO.", dtype=A.dtype)
         starts, columns = A.crow_indices(), A.col_indices()
         rows = torch.repeat_interleave(torch.arange(n, device=A.device), starts.diff())
-        return array(A.values()), Pattern(to_numpy(rows), to_numpy(columns), n)
+        return _Once.apply(array(A.values())), Pattern(to_numpy(rows), to_numpy(columns), n)
     A = A.coalesce()
     rows, columns = to_numpy(A.indices())
-    return array(A.values()), Pattern(rows, columns, n)
+    return _Once.apply(array(A.values())), Pattern(rows, columns, n)
+
+
+class _Once(torch.autograd.Function):  # type: ignore[misc]
+    """Values as they are. torch cannot differentiate the way back to a sparse tensor, and loses what is on it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(values: torch.Tensor) -> torch.Tensor:
+        return values.view_as(values)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        levels = len(functorch.get_interpreter_stack() or ())
+        if torch.is_grad_enabled() and levels != 1:  # torch.func.grad enables it for its own, first derivative
+            raise DerivativeError(
+                "create_graph=True asks for the derivative of a gradient by a sparse tensor, which torch would lose on "
+                "the way back to the tensor. Hand over a function of the values: eigsh(f, k, params=(values,), n=n)."
+            )
+        return g
 
 
 def lift(x: Any) -> torch.Tensor:
