@@ -136,7 +136,7 @@ def torch_vmap():
 
 def twice_by_a_sparse_tensor():
     torch = harness("torch").torch
-    a = (2 * torch.eye(3, dtype=torch.float64)).to_sparse().requires_grad_()
+    a = torch.diag(torch.tensor([1.0, 2.0, 3.0])).to_sparse().requires_grad_()
     torch.autograd.grad(eg.eigsh(a, 3 - 1)[0].sum(), a, create_graph=True)
 
 
@@ -345,6 +345,7 @@ TRIGGERS = {
         lambda: vectors(A + 0j, [[1.0, 0.0], [0.0, 0.0]]),
         lambda: eg.numpy.hvp(eg.eigh, I2, A, (None, A), degenerate="split"),
         lambda: gradient_of(np.ones((3, 1)), sp.eye_array(3), 1),
+        lambda: eg.numpy.hvp(eg.eigvalsh, np.diag([1.0, 1.0, 3.0]), np.ones((3, 3)), np.array([1.0, 0.0, 0.0])),
     ],
     "rules/slopes.py": [
         lambda: third(lambda h, x: h.eg.directional_derivative(x, h.array(D))),
