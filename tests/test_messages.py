@@ -345,7 +345,7 @@ TRIGGERS = {
         lambda: vectors(A + 0j, [[1.0, 0.0], [0.0, 0.0]]),
         lambda: eg.numpy.hvp(eg.eigh, I2, A, (None, A), degenerate="split"),
         lambda: gradient_of(np.ones((3, 1)), sp.eye_array(3), 1),
-        lambda: eg.numpy.hvp(eg.eigvalsh, np.diag([1.0, 1.0, 3.0]), np.ones((3, 3)), np.array([1.0, 0.0, 0.0])),
+        lambda: eg.numpy.hvp(eg.eigvalsh, I2, A, np.array([1.0, 2.0])),
     ],
     "rules/slopes.py": [
         lambda: third(lambda h, x: h.eg.directional_derivative(x, h.array(D))),
@@ -357,7 +357,8 @@ TRIGGERS = {
         few(M=sp.csr_array(sp.block_diag([np.array([[1.0, 1 - 1e-13], [1 - 1e-13, 1.0]])] * 35))),
     ],
     "solvers/full.py": [
-        lambda: Krylov(sp.eye_array(9), None, Options(1)).complement(np.ones(1), np.eye(9)[:, :1], np.eye(9)[:, 1:2])
+        lambda: Krylov(sp.eye_array(9), None, Options(1)).complement(np.ones(1), np.eye(9)[:, :1], np.eye(9)[:, 1:2]),
+        few(of=chain(9), M=sp.diags_array(np.where(np.arange(9) == 1, 1e-14, 1.0))),
     ],
     "solvers/krylov.py": [few(sigma=1e9), never_complete],
     "solvers/options.py": [

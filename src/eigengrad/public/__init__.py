@@ -1,7 +1,7 @@
 """The public functions: signature, docstring and checks, written once and bound to each framework.
 
-eigen.py, functions.py and sums.py have the bodies, binding.py and arguments.py what they share; conventions come from
-conventions.py.
+eigen.py, blocks.py, few.py (with actions.py), functions.py and sums.py have the bodies, binding.py and arguments.py
+what they share; conventions come from conventions.py.
 """
 
 from __future__ import annotations

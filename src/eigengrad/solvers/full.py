@@ -13,6 +13,9 @@ from .found import Found
 from .options import Options
 from .pencil import Pencil, norms
 
+#: Residuals that are not explained by tol are to be below eps to this power, times (|A| + |w| |B|) |v|^2.
+ACCURACY = 0.5
+
 
 class Full:
     """All pairs of one pencil: k are handed over, the rest serves the solves."""
@@ -41,9 +44,26 @@ class Full:
         index = np.concatenate(further)
         R = pencil.a(V[:, chosen]) - pencil.b(V[:, chosen]) * w[chosen]
         rho = norms(R) * norms(V[:, chosen])
+        self._demand(w[chosen], V[:, chosen], rho)
         width = pencil.width(w[chosen], V, rho)
         edge = cut.edges(w[chosen], width, w[rest], pencil.equal(w[rest], V))
         return Found(w[chosen], V[:, chosen], width, edge), rho, w[index]
+
+    def _demand(self, w: Any, V: Any, rho: Any) -> None:
+        """Refuses what an M with entries of very different sizes leaves of the digits."""
+        allowed = (self.how.tol + self.pencil.eps**ACCURACY) * self.pencil.size(w) * norms(V) ** 2
+        if (rho <= allowed).all():
+            return
+        worst = int(np.argmax(rho / allowed))
+        raise NotConverged(
+            f"The pair with eigenvalue {w[worst]:.6g} has a residual |A v - w M v| |v| of {rho[worst]:.3g}, where "
+            f"{allowed[worst]:.3g} is allowed: there are eigenvalues too far from it in size, for M is close to "
+            "singular. Remove unknowns that M all but leaves out.",
+            eigenvalues=w,
+            eigenvectors=V,
+            residuals=rho,
+            converged=int((rho <= allowed).sum()),
+        )
 
     def solve(self, w: Any, V: Any, R: Any) -> Any:
         """As Krylov.complement. A column of zeros in V is one of a cut cluster: it belongs to the complement."""
