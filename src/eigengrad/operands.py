@@ -55,11 +55,12 @@ def operand(A: Any) -> Values:
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ShapeError(f"The matrix has shape {A.shape}; it must be square.", shape=A.shape)
     kind = A.format, type(A)
+    # Copies, for a pullback comes later: SciPy changes matrices in place, as eliminate_zeros does.
     if A.format == "csr":
         rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
-        return Values(np.array(A.data), Pattern(rows, A.indices, A.shape[0]), kind)
+        return Values(np.array(A.data), Pattern(rows, np.array(A.indices), A.shape[0]), kind)
     A = A.tocoo()
-    rows, columns = A.coords
+    rows, columns = map(np.array, A.coords)
     return Values(np.array(A.data), Pattern(rows, columns, A.shape[0]), kind)
 
 
