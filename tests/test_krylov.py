@@ -301,6 +301,21 @@ def test_solves_beside_a_closed_cut():
             solver.complement(w, V, right_hand_sides(V))
 
 
+@pytest.mark.parametrize("n", [12, 80])
+def test_cut_vectors_belong_to_the_complement(n):
+    """A loss of a complete cluster below a cut feels the whole of the cut one, on both ways to the pairs."""
+    w = np.concatenate([[0.0, 1.0, 2.0, 2.0, 2.0], np.linspace(3, 8, n - 5)])
+    Q, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((n, n)))
+    A = Q @ np.diag(w) @ Q.T
+    for k in (3, 4):
+        found = (solver := Krylov(sp.csc_array(0.5 * (A + A.T)), None, Options(k, which="SA"))).pairs()
+        assert found.edge.tolist() == [0.0, 0.0] + [1.0] * (k - 2)
+        V = found.V * (found.edge == 0)
+        R = right_hand_sides(V) * (found.edge == 0)
+        truth = Q[:, 2:] @ ((Q[:, 2:].T @ R[:, :2]) / (w[2:, None] - w[:2]))
+        assert np.linalg.norm(solver.complement(found.w, V, R)[:, :2] - truth) < 1e-12 * np.linalg.norm(truth)
+
+
 @pytest.mark.parametrize("options", [{"sigma": 0.0}, {"which": "SA"}])
 @pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9, 1e-11])
 def test_a_cut_that_is_all_but_closed(gap, options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import eigengrad
 from eigengrad.errors import DegenerateError, DtypeError, FrameworkError, NotFiniteError, OptionError, ShapeError
@@ -163,3 +164,15 @@ def test_conventions_take_lists_and_integers():
     assert np.allclose(eigengrad.convert(np.array([[1, 2], [2, 3]]), "symmetric", "lower"), [[1, 0], [4, 3]])
     with pytest.raises(DtypeError):
         eigengrad.vech(np.array([["a"]]))
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.coo_array])
+def test_a_sparse_matrix_may_change_after_the_values(kind):
+    """SciPy drops places in the arrays that it has: the gradient lies on those of the call."""
+    rows, columns = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 0, 1, 1, 2])
+    P = kind(sp.coo_array((np.array([2.0, 1.0, 0.0, 1.0, 3.0, 0.0, 4.0]), (rows, columns)), shape=(3, 3)))
+    _, pullback = eigengrad.numpy.vjp(eigengrad.eigsh, P, 1, which="SA")
+    before = pullback((np.ones(1), None)).toarray()
+    P.eliminate_zeros()
+    P.sum_duplicates()
+    assert np.array_equal(pullback((np.ones(1), None)).toarray(), before)

@@ -55,11 +55,12 @@ def operand(A: Any) -> Values:
             "eigh(a, subset_by_index=(lo, hi)), which computes a few pairs."
         )
     n, kind = order(A), (A.format, type(A))
+    # Copies, for a pullback comes later: SciPy changes matrices in place, as eliminate_zeros does.
     if A.format == "csr":
-        rows, columns = np.repeat(np.arange(n), np.diff(A.indptr)), A.indices
+        rows, columns = np.repeat(np.arange(n), np.diff(A.indptr)), np.array(A.indices)
     else:
         A = A.tocoo()
-        rows, columns = A.coords
+        rows, columns = map(np.array, A.coords)
     return Values(np.array(A.data, _number(A.data.dtype)), Pattern(rows, columns, n), kind)
 
 

@@ -316,7 +316,7 @@ def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: An
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
-eigsh = torch.compiler.disable(bind(public.eigsh, _xp, __name__))  # patterns are read
+eigsh = torch.compiler.disable(bind(public.eigsh, _xp, __name__))  # a compiler has no values of sparse tensors
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)
