@@ -281,6 +281,7 @@ def test_device_and_layout_are_kept(torch):
     assert (w.device.type, V.shape) == ("meta", (2, 3, 3))
 
 
+@pytest.mark.filterwarnings("ignore")  # torch warns of graphs that break, and of sparse tensors
 @pytest.mark.parametrize("layout", ["coo", "csr"])
 def test_a_compiler_leaves_eigsh_alone(torch, layout):
     """Its graph breaks there, around sparse tensors made outside and inside."""
