@@ -104,8 +104,8 @@ def test_an_adapter_imports_no_other_framework(framework):
 def test_an_adapter_supplies_the_names_and_no_more(framework):
     """So that any of them is the strict stand-in for the others: no rule can use a name that one lacks."""
     names = set(vars(framework.eg._xp))
-    own = {"affine", "array", "device", "examine", "hosted", "keep", "lift", "matrix", "narrow", "parameter", "read"}
-    own |= {"tracked"}
+    own = {"affine", "array", "device", "examine", "hosted", "lift", "matrix", "narrow", "parameter", "read"}
+    own |= {"part", "tracked"}
     assert names == NAMES | own | {rule.name for rule in RULES}
 
 

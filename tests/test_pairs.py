@@ -13,7 +13,7 @@ import pytest
 import truth
 from functions_of import WAYS
 from harness import harness
-from losses import Few, OfAll
+from losses import Few, OfAll, smooth
 from transformations import TRANSFORMATIONS
 
 import eigengrad
@@ -450,3 +450,23 @@ def test_units_alone_change(name):
             scale = np.array([s, t])[:, None, None] if kind == "pencil" else s
             problem = Problem(framework, OfAll(scaled, loss.few.start, loss.n), P * scale, P, **case.subset)
             assert error(problem.gradient() * scale, true) <= 1e-11
+
+
+@pytest.mark.parametrize("options", [{}, {"degenerate": "split"}], ids=["all of them", "split"])
+def test_what_is_cut_from_all_comes_back(framework, options):
+    """Where all pairs are computed, a derivative has to pass the cut: against 60 digits."""
+    rng = np.random.default_rng(12)
+    exact = truth.with_spectrum([-1, 0.5, 2, 3.5], rng)
+    A, count = truth.double(exact), 3 if options else 4
+    loss = smooth(count, rng, False)
+    loss.C = smooth(4, rng, False).C
+    every = OfAll(loss, 0, 4)
+    true = truth.double(truth.gradient(every, exact))
+    asked = (0, count - 1)
+    if framework.eg.__name__ == "eigengrad.numpy":
+        (w, V), pullback = framework.eg.vjp(framework.eg.eigh, A, subset_by_index=asked, **options)
+        g = pullback(loss.cotangents(w, V))
+    else:
+        f = lambda a: loss.value(framework.m, *framework.eg.eigh(a, subset_by_index=asked, **options))  # noqa: E731
+        g = framework.numpy(framework.reverse(f, framework.array(A)))
+    assert np.max(np.abs(g - true)) <= 1e-13 * np.max(np.abs(true))

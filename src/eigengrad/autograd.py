@@ -188,7 +188,6 @@ _xp = SimpleNamespace(
     pull=_pull,
     matrix=_matrix,
     lift=np.asarray,
-    keep=lambda system, *x: system,
     hosted=lambda a: True,
 )
 
@@ -199,6 +198,7 @@ def _single(a: Any) -> Any:
 
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, _single(a))
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
+_xp.part = lambda X, asked: X[..., asked]
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:

@@ -125,14 +125,14 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
-        keep=lambda system, *x: system,
     )
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
-    read, narrow, moved = make(_READ, xp), make(_NARROW, xp), make(_AFFINE, xp)
+    read, narrow, moved, part = (make(rule, xp) for rule in (_READ, _NARROW, _AFFINE, _PART))
     xp.read = lambda A, convention: read(A, convention)[0]
     xp.narrow = lambda x, like: narrow(x, value(like).dtype)[0]
     xp.affine = lambda H, shift, scale: moved(H, (shift, scale))[0]
+    xp.part = lambda X, asked: part(X, asked)[0]
     return xp
 
 
@@ -167,6 +167,22 @@ _AFFINE = Rule(
     lambda xp, x, by: (affine(xp, x[0], *by),),
     lambda xp, x, out, dx, by: (affine(xp, dx[0], 0.0 * by[0], by[1]),),
     lambda xp, x, out, gout, by: (affine(xp, gout[0], 0.0 * by[0], by[1]),),
+    linear=(0,),
+)
+
+
+def _padded(g: Any, like: Any, asked: slice) -> Any:
+    whole = np.zeros(like.shape, g.dtype)
+    whole[..., asked] = g
+    return whole
+
+
+_PART = Rule(
+    "part",
+    1,
+    lambda xp, x, asked: (x[0][..., asked],),
+    lambda xp, x, out, dx, asked: (dx[0][..., asked],),
+    lambda xp, x, out, gout, asked: (linear(_padded)(gout[0], value(x[0]), asked),),
     linear=(0,),
 )
 

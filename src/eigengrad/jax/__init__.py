@@ -146,11 +146,11 @@ _xp = SimpleNamespace(
     pull=host.pull,
     matrix=host.matrix,
     lift=jnp.asarray,
-    keep=host.keep,
     hosted=lambda a: True,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
+_xp.part = lambda X, asked: X[..., asked]
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
@@ -210,9 +210,9 @@ def _primitives(rule: Rule) -> Primitive:
     def run(*x: Any, how: Any) -> Any:
         """The primal, compiled; where it makes a NaN of numbers, it is asked again for why."""
         if rule.host:
-            with host.kept(how.system, rule.name == "pairs") as held:
+            with host.tied(how.system, rule.name == "pairs") as tie:
                 out = rule.primal(_blind if how.batched else _direct, x, how)
-                held(out[-3:][0])  # V, without which nothing can be differentiated
+                tie(out[2:3])
             return list(out)
         out, refused = whole_primal(x, how)
         if not how.batched and how.degenerate != "nan" and refused:

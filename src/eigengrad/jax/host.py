@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import jax
@@ -68,53 +67,35 @@ def batches(system: Any) -> None:
         )
 
 
-class Ticket:
-    """Stands for a system in what JAX keeps.
-
-    JAX holds the options of calls in its caches, long after their arrays are gone, and a system holds a factorisation.
-    It lives as long as the eigenvectors that were computed by it.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(_SYSTEMS[self.number], name)
-
-
-_SYSTEMS: dict[int, Any] = {}
-_COUNT = count()
-
-
-def keep(system: Any, *x: Any) -> Any:
-    """A ticket for it; itself where JAX traces a program, which holds it then."""
-    if not all(map(_concrete, x)):
-        return system
-    number = next(_COUNT)
-    _SYSTEMS[number] = system
-    return Ticket(number)
-
-
-def _concrete(x: Any) -> bool:
-    """Whether there is a value, in however many tracers."""
-    return not isinstance(x, jax.core.Tracer) or x.to_concrete_value() is not None
-
-
-def _tie(V: Any, number: int) -> None:
-    weakref.finalize(V, _SYSTEMS.pop, number, None)
-
-
 @contextmanager
-def kept(system: Any, new: bool) -> Iterator[Callable[[Any], None]]:
-    """Hands out what ties a new system to its eigenvectors; it goes where there come none."""
-    if not (new and isinstance(system, Ticket)):
-        yield lambda V: None
+def tied(system: Any, new: bool) -> Iterator[Callable[[Any], Any]]:
+    """Hands out what ties a new factorisation to the eigenvectors that were computed by it.
+
+    JAX holds the options of calls in its caches, and in them the system, long after arrays are gone. A copy of the
+    vectors that outlives them has it made anew.
+    """
+    if not new:
+        yield lambda vectors: None
         return
+    system.kept.known = {}
     try:
-        yield lambda V: _tie(V, system.number)
+        yield lambda vectors: [weakref.finalize(V, system.kept.forget) for V in vectors]
     except BaseException:
-        _SYSTEMS.pop(system.number, None)
+        system.kept.forget()
         raise
+
+
+def _shared(make: Callable[[], Pattern], *arrays: Any) -> Pattern:
+    """One pattern for the same arrays of indices, which JAX holds too: a loop of calls needs one."""
+    key = tuple(map(id, arrays))
+    if key not in _PATTERNS:
+        _PATTERNS[key] = make()
+        for array in arrays:
+            weakref.finalize(array, _PATTERNS.pop, key, None)
+    return _PATTERNS[key]
+
+
+_PATTERNS: dict[tuple[int, ...], Pattern] = {}
 
 
 def matrix(A: Any) -> tuple[Any, Pattern]:
@@ -133,11 +114,19 @@ def matrix(A: Any) -> tuple[Any, Pattern]:
             value=A,
         )
     if isinstance(A, sparse.BCSR):
-        rows = np.repeat(np.arange(n), np.diff(np.asarray(A.indptr)))
-        padding = np.full(A.nse - len(rows), n)
-        return array(A.data), Pattern(np.concatenate([rows, padding]), np.asarray(A.indices), n, padded=True)
-    rows, columns = np.asarray(A.indices).T
-    return array(A.data), Pattern(rows, columns, n, padded=True)
+        return array(A.data), _shared(lambda: _by_rows(A.indptr, A.indices, n), A.indptr, A.indices)
+    return array(A.data), _shared(lambda: _by_places(A.indices, n), A.indices)
+
+
+def _by_places(places: Any, n: int) -> Pattern:
+    rows, columns = np.asarray(places).T
+    return Pattern(rows, columns, n, padded=True)
+
+
+def _by_rows(starts: Any, columns: Any, n: int) -> Pattern:
+    rows = np.repeat(np.arange(n), np.diff(np.asarray(starts)))
+    padding = np.full(len(columns) - len(rows), n)
+    return Pattern(np.concatenate([rows, padding]), np.asarray(columns), n, padded=True)
 
 
 def columns(f: Callable[..., Any], p: Any, X: Any) -> Any:

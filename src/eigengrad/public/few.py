@@ -14,8 +14,9 @@ from ..rules.system import Given, Sparse, System, kind
 from ..solvers import Krylov, Options, Problem, checked
 from . import actions
 from .binding import How, option, together
-from .eigen import Degenerate, DegenerateValues, EighResult
+from .eigen import DegenerateValues, EighResult
 
+DegenerateFew = Literal["raise", "nan", "projector"]
 Which = Literal["LM", "SM", "LA", "SA", "BE"]
 
 
@@ -40,7 +41,7 @@ def eigsh(
     params: tuple[Any, ...] = (),
     n: int | None = None,
     dtype: Any = None,
-    degenerate: Degenerate | DegenerateValues | None = None,
+    degenerate: DegenerateFew | DegenerateValues | None = None,
 ) -> Any:
     """A few eigenpairs of a large symmetric or Hermitian A v = w M v, with a derivative that is right or refused.
 
@@ -66,7 +67,8 @@ def eigsh(
     rng : None, a numpy.random.Generator or a seed: what start vectors are drawn by. None is the same in each call
     params : arrays of a framework that A, and M, are functions of; the derivative is by them
     n, dtype : the order of a function's problem, and the dtype of its vectors; that of the first of params by default
-    degenerate : as in `eigh`; without vectors as in `eigvalsh`. "raise", and "subgradient" without vectors, by default
+    degenerate : as in `eigh`, but for "split", which would have to know all eigenvalues; without vectors as in
+        `eigvalsh`. "raise", and "subgradient" without vectors, by default
 
     Returns
     -------
@@ -106,7 +108,7 @@ def eigsh(
     (298, True)
     """
     values = option("return_eigenvectors", return_eigenvectors, Literal[True, False]) == False  # noqa: E712 - or 0
-    kinds = DegenerateValues if values else Degenerate
+    kinds = DegenerateValues if values else DegenerateFew
     default = "subgradient" if values else "raise"
     degenerate = option("degenerate", default if degenerate is None else degenerate, kinds)
     options = Options(
@@ -121,12 +123,12 @@ def eigsh(
                 "params, n and dtype belong to a function A(x, *params), and this A is a matrix. Leave them out."
             )
         x, order, system = _system(xp, A, M, options)
-    how = How(degenerate, order=order, system=xp.keep(system, *x))
+    how = How(degenerate, order=order, system=system)
     tracked = any(xp.tracked(v) for v in x)
     if not tracked:
         found = EighResult(*pairs.decompose(xp, x, how))
         return found.eigenvalues if values else found
-    w, _, V, echo, edge = xp.rule(pairs.pairs_of(len(x)))(*x, how)
+    w, _, V, echo, edge, _ = xp.rule(pairs.pairs_of(len(x)))(*x, how)
     return w if values else EighResult(w, pairs.shown(xp, V, echo, edge, how))
 
 

@@ -46,7 +46,7 @@ def few(xp: Any, out: Any, gout: Any, same: Any, how: Any, middle: Any) -> Any:
         squares = [_square(xp, X, J) for X in (W, echo, gW, gecho)]
         parts = (wJ, squares[0], VJ, squares[1]), (xp.take(gw, J), squares[2], gJ, squares[3])
         try:
-            U = middle(xp, *parts, how.but(order=n))
+            U = middle(xp, *parts, how.but(order=n), largest(xp, w))
         except DerivativeError:
             return None  # the rule for all says which of all it is
         Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)

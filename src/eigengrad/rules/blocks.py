@@ -171,8 +171,11 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
 
 
-def middle(xp: Any, out: Any, gout: Any, how: Any) -> Any:
-    """in(G) + Sylv(W, skew(V^H gV)), refused where the loss tells apart what is equal."""
+def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
+    """in(G) + Sylv(W, skew(V^H gV)), refused where the loss tells apart what is equal.
+
+    `size` is max|w| of the whole spectrum, where w is a few of it.
+    """
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
     (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
@@ -181,11 +184,12 @@ def middle(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     if clustered(xp, w, same, how):
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
-    (K,) = xp.sylvester(W, without_rounding(xp, R, gV, w, how), how)
+    R_known = without_rounding(xp, R, gV, w, largest(xp, w) if size is None else size, how)
+    (K,) = xp.sylvester(W, R_known, how)
     return G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
 
 
-def without_rounding(xp: Any, R: Any, gV: Any, w: Any, how: Any) -> Any:
+def without_rounding(xp: Any, R: Any, gV: Any, w: Any, whole: Any, how: Any) -> Any:
     """R without the values, but with the derivatives, that are rounding which a small gap would magnify.
 
     A loss of a whole space through its single vectors has R = 0 between them, and gets eps |gV| from rounding.
@@ -195,7 +199,7 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any, how: Any) -> Any:
     unit = xp.where(most > 0.0, most, 1.0)
     norm = most[..., 0, :] * xp.sqrt(xp.sum((size / unit) ** 2, -2))
     norm = xp.where(gaps(xp, norm) > 0.0, norm[..., None, :], norm[..., :, None])
-    near = xp.abs(gaps(xp, w)) <= NEAR * largest(xp, w)[..., None]
+    near = xp.abs(gaps(xp, w)) <= NEAR * whole[..., None]
     small = near & (xp.abs(xp.stop(R)) <= numerator(xp, w, norm, how))
     return xp.where(small, R - xp.stop(R), R)
 

@@ -50,7 +50,7 @@ def plain(how: Any) -> Any:
 
 
 def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
-    """What the solver says: eigenvalues, vectors, how close equal ones are, and which the cut goes through."""
+    """What the solver says: w, V, how close equal ones are, which the cut goes through, and max|w| of all."""
     system = how.system
 
     def run(number: int, *x: Any) -> tuple[Any, ...]:
@@ -69,24 +69,24 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
 
     batch = tuple(x[0].shape)[: len(x[0].shape) - system.axes] if system.axes else ()
     real = {"complex128": "float64", "complex64": "float32"}.get(system.dtype, system.dtype)
-    shapes = [((*batch, system.count), real)] * 3
+    shapes = [((*batch, system.count), real)] * 3 + [((*batch, 1), real)]
     if vectors:
         shapes.insert(1, ((*batch, how.order, system.count), system.dtype))
     axes = tuple(system.axes or len(v.shape) for v in x)
-    w, *V, width, edge = xp.host(over(run, axes, system), shapes, *x)
+    w, *V, width, edge, size = xp.host(over(run, axes, system), shapes, *x)
     edge = xp.where(edge > 0.0, 1.0 + number(xp, w, width), 0.0)
-    return w, V[0] if vectors else None, width, edge
+    return w, V[0] if vectors else None, width, edge, size
 
 
 def values(xp: Any, x: Any, how: Any) -> Any:
     """The eigenvalues alone, for arrays that no derivative is asked of."""
-    w, _, width, _ = solve(xp, x, how, vectors=False)
+    w, _, width, *_ = solve(xp, x, how, vectors=False)
     return w if how.degenerate == "subgradient" else merge(xp, w, width)
 
 
 def decompose(xp: Any, x: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis."""
-    w, V, width, _ = solve(xp, x, how)
+    w, V, width, *_ = solve(xp, x, how)
     return generic(xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how))
 
 
@@ -97,14 +97,14 @@ def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
 
 
 def _pairs(xp: Any, x: Any, how: Any) -> Any:
-    own, V, width, edge = solve(xp, x, how)
+    own, V, width, edge, size = solve(xp, x, how)
     w, V = generic(xp, merge(xp, own, width), V, plain(how))
     W = xp.embed(xp.cast(w, V))
-    return own if how.degenerate == "subgradient" else w, W, V, 1.0 * W, edge
+    return own if how.degenerate == "subgradient" else w, W, V, 1.0 * W, edge, size
 
 
 def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
-    (_, W, V, echo, edge), own = out, plain(how)
+    (_, W, V, echo, edge, size), own = out, plain(how)
     dAV, dBV = how.system.along(xp, x, dx, V, how)
     M, N = adjoint(xp, V) @ dAV, 0.0 * W
     if dBV is not None:
@@ -114,15 +114,15 @@ def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     dw = xp.fence(dw[..., None, :], edge, own)[0][..., 0, :]  # second derivatives of cut ones are not known
     (K,) = xp.sylvester(W, S, own)
     dV, _ = bordered(xp, x, _whole(xp, V, edge), W, -dAV, K - 0.5 * N, edge, how)
-    return dw, inside(xp, S, same_block(xp, W, how)), dV, xp.stop(S), 0.0 * edge
+    return dw, inside(xp, S, same_block(xp, W, how)), dV, xp.stop(S), 0.0 * edge, 0.0 * size
 
 
 def _pairs_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    (w, W, V, echo, edge), (gw, gW, gV, gecho, _), own = out, gout, plain(how)
+    (w, W, V, echo, edge, size), (gw, gW, gV, gecho, *_), own = out, gout, plain(how)
     (gV,) = xp.guard(gV, edge, own)
     (gw,) = xp.weigh(gw, spectrum_of(xp, W), edge, own)
     cut, V = _cut(xp, V, gw, edge, own), _whole(xp, V, edge)
-    U = hermitian(xp, middle(xp, (w, W, V, echo), (gw, gW, gV, gecho), own))
+    U = hermitian(xp, middle(xp, (w, W, V, echo), (gw, gW, gV, gecho), own, xp.stop(size)))
     Y, _ = bordered(xp, x, V, W, -gV, U, edge, how)
     right = [(-(Y @ W) - 0.5 * (V @ (adjoint(xp, V) @ gV)), V)]
     left = [(Y, V)]

@@ -27,19 +27,25 @@ from . import Rule
 class Kept:
     """The solvers of the matrices of one call, so that what comes back finds their factorisations.
 
-    They are kept by number, and made anew for other arrays: a compiled program runs many times.
+    They are kept by number, and made anew for other arrays: a compiled program runs many times. What is forgotten is
+    not kept again.
     """
 
     def __init__(self, make: Callable[..., Any]) -> None:
         self.make = make
-        self.known: dict[int, tuple[tuple[Any, ...], Any]] = {}
+        self.known: dict[int, tuple[tuple[Any, ...], Any]] | None = {}
 
     def of(self, number: int, x: tuple[Any, ...]) -> Any:
-        held, solver = self.known.get(number, ((), None))
+        known = self.known or {}
+        held, solver = known.get(number, ((), None))
         if solver is None or not all(u is v or np.array_equal(u, v) for u, v in zip(held, x, strict=True)):
             solver = self.make(*x)
-            self.known[number] = x, solver
+            if self.known is not None:
+                self.known[number] = x, solver
         return solver
+
+    def forget(self) -> None:
+        self.known = None
 
 
 class System:

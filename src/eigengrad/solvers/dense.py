@@ -80,7 +80,7 @@ class Tridiagonal:
         k = np.arange(lo, hi + 1)
         edge = ((part.start < lo) & (k < part.below)) | ((part.stop > hi + 1) & (k >= part.above))
         w, width = (x[k - part.start].astype(self.real) * self.scale for x in (part.w, part.width))
-        return Found(w, V, width, edge.astype(self.real))
+        return Found(w, V, width, edge.astype(self.real), np.array([self.norm], self.real) * self.scale)
 
     def complement(self, w: Any, V: Any, R: Any) -> Any:
         """The columns X in {V^H B X = 0} with  P^H (A X - B X diag(w)) = P^H R,  P = 1 - V V^H B.

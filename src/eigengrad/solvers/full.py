@@ -47,7 +47,7 @@ class Full:
         self._demand(w[chosen], V[:, chosen], rho)
         width = pencil.width(w[chosen], V, rho)
         edge = cut.edges(w[chosen], width, w[rest], pencil.equal(w[rest], V))
-        return Found(w[chosen], V[:, chosen], width, edge), rho, w[index]
+        return Found(w[chosen], V[:, chosen], width, edge, np.max(np.abs(w), keepdims=True)), rho, w[index]
 
     def _demand(self, w: Any, V: Any, rho: Any) -> None:
         """Refuses what an M with entries of very different sizes leaves of the digits."""

@@ -18,6 +18,9 @@ import numpy as np
 
 Pair = tuple[Any, Any]
 
+#: A residual of so many eps times T and the longest step is rounding: on from there p leaves the space, and x is lost.
+ATTAINED = 64.0
+
 #: A curvature of so many eps times the largest seen is rounding: T is singular, or its eigenvalue is not known.
 SINGULAR = 4.0
 
@@ -30,7 +33,7 @@ def conjugate_gradients(apply: Callable[[Pair, Any], Pair], right: Pair, goal: A
     r, square = _take(right, columns), square[columns]
     eps, goal = float(np.finfo(square.dtype).eps), goal[columns] ** 2 * square
     x, p = np.zeros_like(r[0]), r
-    largest, sign, steps = np.zeros_like(square), np.zeros_like(square), 0
+    largest, longest, sign, steps = np.zeros_like(square), np.zeros_like(square), np.zeros_like(square), 0
     while columns.size and steps < limit:
         steps += 1
         q = apply(p, columns)
@@ -42,14 +45,17 @@ def conjugate_gradients(apply: Callable[[Pair, Any], Pair], right: Pair, goal: A
         on = ~flat & ~turned
         part = np.where(on, square / np.where(on, bend, 1.0), 0.0)
         x += p[0] * part
+        longest = np.maximum(longest, np.abs(part) * np.sqrt(size))
         r = _less(r, q, part)
         before, square = square, np.maximum(_real_dots(*r), 0.0)
         indefinite[columns[turned]] = True
-        on &= square > goal
+        on &= square > np.maximum(goal, (ATTAINED * eps * largest * longest) ** 2)
         if not on.all():
             solution[:, columns[~on]] = x[:, ~on]
             columns, x, r, p = columns[on], x[:, on], _take(r, on), _take(p, on)
-            square, before, goal, largest, sign = (each[on] for each in (square, before, goal, largest, sign))
+            square, before, goal, largest, longest, sign = (
+                each[on] for each in (square, before, goal, largest, longest, sign)
+            )
         p = _less(r, p, -square / before)
     solution[:, columns] = x
     return solution, indefinite, steps

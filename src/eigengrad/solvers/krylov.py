@@ -110,7 +110,7 @@ class Krylov:
                 converged=int((rho <= allowed * sizes).sum()),
             )
         edge = cut.edges(w, width, further, pencil.equal(further, V) + 2.0 * unsure)
-        return Found(w, V, width, edge)
+        return Found(w, V, width, edge, pencil.largest(w, V))
 
     def complement(self, w: Any, V: Any, R: Any) -> Any:
         """X in {V^H B X = 0} with P^H (A X - B X diag(w)) = P^H R, P = 1 - V V^H B; 0 for columns of R that are 0."""

@@ -100,6 +100,11 @@ class Pencil:
         inverse_b = float(np.max(np.sum(np.abs(V) ** 2, axis=0)))
         return np.maximum(PENCIL * self.eps * self.size(w) * inverse_b, EQUAL * self.eps * np.abs(w)).astype(w.dtype)
 
+    def largest(self, w: Any, V: Any) -> Any:
+        """max|w| of the whole spectrum, from above: |A| |B^-1|, the latter as far as V knows it. Shape (1,)."""
+        inverse_b = 1.0 if self.B is None else float(np.max(np.sum(np.abs(V) ** 2, axis=0)))
+        return np.maximum(np.max(np.abs(w), keepdims=True), self.norm_a * inverse_b).astype(w.dtype)
+
     def width(self, w: Any, V: Any, rho: Any) -> Any:
         """The same of pairs with residuals rho, each beside the neighbour below."""
         return self.equal(w, V) + 2.0 * np.maximum(rho, np.concatenate([rho[:1], rho[:-1]]))

@@ -72,9 +72,12 @@ class Projected:
             goal = np.maximum(0.25 * self.goal * scale[bad] / size[bad], self.pencil.eps)
             step, count = self._step(w[bad], left[:, bad], goal)
             steps += count
-            X[:, bad] += step
-            X = self.inside(X)
-            left = right - self.image(X, w)
+            longer = X.copy()
+            longer[:, bad] += step
+            longer = self.inside(longer)
+            remains = right - self.image(longer, w)
+            better = _norms(remains) < size  # a step that makes it worse is not taken
+            X, left = np.where(better, longer, X), np.where(better, remains, left)
 
     def _unconverged(self, w: Any, size: Any, scale: Any, allowed: Any, steps: int) -> NotConverged:
         worst = int(np.argmax(size / allowed))

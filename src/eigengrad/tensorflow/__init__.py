@@ -163,11 +163,11 @@ _xp = SimpleNamespace(
     pull=host.pull,
     matrix=host.matrix,
     lift=tf.convert_to_tensor,
-    keep=lambda system, *x: system,
     hosted=lambda a: not host.compiled(),
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
+_xp.part = lambda X, asked: X[..., asked]
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:

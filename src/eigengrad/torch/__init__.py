@@ -186,11 +186,11 @@ _xp = SimpleNamespace(
     pull=host.pull,
     matrix=host.matrix,
     lift=host.lift,
-    keep=lambda system, *x: system,
     hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
+_xp.part = lambda X, asked: X[..., asked]
 
 
 def _without_tangent(x: torch.Tensor) -> torch.Tensor:
