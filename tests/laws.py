@@ -881,7 +881,7 @@ def law_few_product(case):
 
     for x, dx, how, k in systems(case):
         duals = tuple(map(Dual, x, dx))
-        w, W, V, echo, edge = xp.rule(pairs_of(len(x)))(*duals, how)
+        w, W, V, echo, edge, _ = xp.rule(pairs_of(len(x)))(*duals, how)
         BV = V if len(x) == 1 else duals[1] @ V
         left, right, one = duals[0] @ V, BV @ W, dual_adjoint(V) @ BV
         condition = 100 * case.size / case.gap
@@ -898,7 +898,7 @@ def law_few_product(case):
 def pairs_at(case, x, how):
     from eigengrad.rules.pairs import pairs_of
 
-    _, W, V, _, edge = xp.rule(pairs_of(len(x)))(*x, how)
+    _, W, V, _, edge, _ = xp.rule(pairs_of(len(x)))(*x, how)
     return W, V, edge
 
 
