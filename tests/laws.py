@@ -921,7 +921,7 @@ def law_bordered(case):
         close(inner(Z, gZ) + inner(L, gL), inner(R, Y) + inner(S, F), "self-adjoint", condition, size=size)
         inputs, out = (*x, V, W, R, S, edge), (Z, L)
         # along tangents that keep the pairs pairs
-        _, dW, dV, _, _ = (v.tangent if isinstance(v, Dual) else v for v in _moved_pairs(x, dx, how))
+        _, dW, dV, *_ = (v.tangent if isinstance(v, Dual) else v for v in _moved_pairs(x, dx, how))
         tangents = (*dx, dV, dW, *draw(), 0 * edge)
         dZ, dL = rule.jvp(xp, inputs, out, tangents, how)
         gx = rule.vjp(xp, inputs, out, (gZ, gL), how)
