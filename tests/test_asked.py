@@ -138,6 +138,34 @@ def test_second_derivatives_take_the_rule_for_all(framework, complex_, monkeypat
     assert np.max(np.abs(framework.second(loss, A, E) - true)) <= 1e-12 * np.max(np.abs(true))
 
 
+def test_a_constant_cotangent_is_followed_too(framework):
+    """<c, v_0> has a cotangent that does not move; its second derivative, beside a pair, against 60 digits."""
+    if framework.eg.__name__ == "eigengrad.numpy":
+        pytest.skip("NumPy's hvp always has a tangent of the cotangent")
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(asked, "LEAST", 2)
+    rng = np.random.default_rng(6)
+    exact = truth_of.with_spectrum([-1, 2, 2, 3.5], rng)
+    A, c = truth_of.double(exact), rng.standard_normal(4)
+    E = truth_of.double(truth_of.with_spectrum([1, 2, -1, 3], rng))
+    m, eg = framework.m, framework.eg
+    sign = np.sign(c @ framework.numpy(eg.eigh(framework.array(A))[1])[:, 0])
+    found = framework.hessian(lambda a: m.sum(m.array(c) * eg.eigh(a)[1][:, 0]) * sign, A, E)
+
+    def slope(H):
+        _, V = truth_of.eigh(H)
+        w, _ = truth_of.eigh(H)
+        q = V.T @ truth_of.exact(c)
+        turn = 1 if q[0] > 0 else -1
+        Y = sum(V[:, i] * (q[i] / (w[0] - w[i])) for i in (1, 2, 3)) * turn
+        G = np.outer(Y, V[:, 0])
+        return (G + G.T) / 2
+
+    true = truth_of.double(truth_of.along(slope, exact, truth_of.exact(E)))
+    monkey.undo()
+    assert np.max(np.abs(found - true)) <= 1e-12 * np.max(np.abs(true))
+
+
 def test_a_column_that_is_not_used_may_still_move():
     """Σ w_i² at w_i = 0, and <C, v v^H> with a weight that is 0 and moves: second derivatives by NumPy's hvp."""
     import eigengrad.numpy as eg

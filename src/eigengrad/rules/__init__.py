@@ -25,7 +25,8 @@ where a matrix is meant; and
     slope(f, by, x, *args)      the derivative of a user's elementwise f(x, *args), by argument by[0], then by[1], …
     host(f, shapes, *x)         f of NumPy arrays, without a derivative; shapes of its results, (shape, dtype's name)
     rule(r)                     a rule that is not in the registry, for it depends on how many arrays a user hands over
-    asked(g)                    which of the last axis are not 0 in any other; None where that may change, or is unknown
+    asked(g, x)                 which of the last axis of g are not 0 in any other; None where that is not known, or
+                                where a derivative of g, or of what depends on x, may be taken
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>

@@ -31,7 +31,7 @@ def few(xp: Any, out: Any, gout: Any, same: Any, how: Any, middle: Any) -> Any:
     (w, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
     if not isinstance(n, int) or n < LEAST or how.cuts is not None or how.degenerate == "nan":
         return None
-    columns, weights, rest = xp.asked(gV), xp.asked(gw), xp.asked(gW)
+    columns, weights, rest = (xp.asked(g, W) for g in (gV, gw, gW))
     if columns is None or weights is None or rest is None or rest.any() or columns.sum() > PART * n:
         return None
     J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)

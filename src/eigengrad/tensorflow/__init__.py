@@ -70,7 +70,7 @@ def _tracked(a: Any) -> bool:
     return not tf.executing_eagerly() or record.could_possibly_record()
 
 
-def _asked(g: Any) -> Any:
+def _asked(g: Any, x: Any) -> Any:
     """Outside of what is followed any further."""
     if _tracked(g):
         return None

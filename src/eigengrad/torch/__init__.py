@@ -121,7 +121,7 @@ def _followed(x: torch.Tensor) -> bool:
     return True
 
 
-def _asked(g: torch.Tensor) -> Any:
+def _asked(g: torch.Tensor, x: torch.Tensor) -> Any:
     """Outside of what is followed any further."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(g):
         return None
