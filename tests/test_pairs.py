@@ -470,3 +470,25 @@ def test_what_is_cut_from_all_comes_back(framework, options):
         f = lambda a: loss.value(framework.m, *framework.eg.eigh(a, subset_by_index=asked, **options))  # noqa: E731
         g = framework.numpy(framework.reverse(f, framework.array(A)))
     assert np.max(np.abs(g - true)) <= 1e-13 * np.max(np.abs(true))
+
+
+def test_a_matrix_of_a_batch_that_is_not_finite_is_alone(framework):
+    """Its eigenvalues and gradient are NaN, and those of the others are theirs: eagerly with "nan", and under jit."""
+    rng = np.random.default_rng(13)
+    A = np.stack([truth.double(truth.with_spectrum([-1, 0.5, 2, 3.5], rng)) for _ in range(3)])
+    A[1, 0, 0] = np.nan
+    options = {"subset_by_index": (0, 1), "degenerate": "nan"}
+    if framework.eg.__name__ == "eigengrad.numpy":
+        _, pullback = framework.eg.vjp(framework.eg.eigh, A, **options)
+        g = pullback((np.ones((3, 2)), None))
+    else:
+        f = lambda a: framework.m.sum(framework.eg.eigh(a, **options)[0])  # noqa: E731
+        g = framework.numpy(framework.reverse(f, framework.array(A)))
+    assert np.isnan(g).any((-1, -2)).tolist() == [False, True, False]
+    for k in (0, 2):
+        V = np.linalg.eigh(A[k])[1][:, :2]
+        assert np.max(np.abs(g[k] - V @ V.T)) <= 100 * EPS
+    if framework.eg.__name__ == "eigengrad.jax":
+        jax = framework.jax
+        traced = jax.jit(jax.grad(lambda a: framework.eg.eigh(a, subset_by_index=(0, 1))[0].sum()))
+        assert np.array_equal(np.isnan(traced(framework.array(A))), np.isnan(g))

@@ -58,8 +58,8 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
             solver = system.solver(number, x)
             found = solver.pairs() if vectors else solver.values()
         except EigengradError:
-            if how.degenerate != "nan":
-                raise
+            if how.degenerate != "nan" and all(np.isfinite(v).all() for v in x):
+                raise  # what is not finite was refused where it could be read; the others of a batch must not suffer
             return tuple(
                 np.full([m or x[0].shape[-1] for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
             )
@@ -159,6 +159,8 @@ def _bordered(xp: Any, x: Any, how: Any) -> Any:
 
     def run(number: int, *given: Any) -> tuple[Any, ...]:
         *x, w, V, R = given
+        if not np.isfinite(w).all():  # a matrix of the batch that has no pairs
+            return (np.full_like(R, np.nan),)
         bad = ~np.isfinite(R).all(axis=-2)
         X = system.solver(number, tuple(x)).complement(w, V, np.where(bad, 0.0, R))
         X[:, bad] = np.nan
