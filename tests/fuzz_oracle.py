@@ -10,7 +10,7 @@ know it), or it does not exist.
     a number X       where it must be refused: silently wrong, but through eigvalsh right if it is a subgradient;
                      elsewhere right if  max|X - T| <= 100 eps B, else silently wrong
 
-B is max|T| times the condition: how far the truth moves when A does, by ||A||, seen in 80 digits along two directions,
+B is max|T| times the condition: how far the truth moves when A does, by eps ||A|| along two directions, in units of eps,
 and what the formula itself would make of rounding: over the pairs whose rotation the loss sees, (s + |q| ||A||/gap)/gap
 with the numerator q of that pair and the size s of the terms in it, and s/||A|| over all pairs. Of a function of the
 matrix no gap enters. The policy "split" promises sqrt(eps) in place of eps, to smooth losses alone.
@@ -129,10 +129,10 @@ class Truth:
 
     @cached_property
     def moves(self) -> float:
-        """How far G moves when A does, by ||A||: two directions."""
+        """How far G moves when A does, by ||A||, seen as far as rounding moves A: where G is least, it grows as h^2."""
         if self.norm == 0:
             return 0.0
-        rng, most, h = np.random.default_rng(0), mp.mpf(0), mp.mpf("1e-22")
+        rng, most, h = np.random.default_rng(0), mp.mpf(0), mp.mpf(self.case.eps)
         with mp.workdps(DIGITS):
             for _ in range(2):
                 X = rng.standard_normal((self.n, self.n)) + 1j * self.case.complex_ * rng.standard_normal((self.n,) * 2)

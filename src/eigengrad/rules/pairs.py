@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from ..clusters import merge, number
-from ..errors import EigengradError, unconverged
+from ..errors import EigengradError, NotFiniteError, unconverged
 from ..reading import adjoint, hermitian
 from . import Rule
 from .blocks import generic, inside, middle, same_block, spectrum_of
@@ -57,9 +57,10 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
         try:
             solver = system.solver(number, x)
             found = solver.pairs() if vectors else solver.values()
-        except EigengradError:
-            if how.degenerate != "nan" and all(np.isfinite(v).all() for v in x):
-                raise  # what is not finite was refused where it could be read; the others of a batch must not suffer
+        except EigengradError as error:
+            said = isinstance(error, NotFiniteError) or all(np.isfinite(v).all() for v in x)
+            if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
+                raise
             return tuple(
                 np.full([m or x[0].shape[-1] for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
             )
