@@ -10,7 +10,7 @@ help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
 	@echo "make test        install with all frameworks, run the tests"
-	@echo "make test-bare   the command line with NumPy and SciPy alone"
+	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
@@ -33,8 +33,13 @@ test-bare:
 	rm -rf .venv-bare
 	$(PYTHON) -m venv .venv-bare
 	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
+	.venv-bare/bin/eigengrad --version
 	.venv-bare/bin/eigengrad compare
-	rm -rf .venv-bare
+	rm -rf build
+	CC=/bin/false .venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps .
+	.venv-bare/bin/eigengrad --version | grep LAPACK
+	.venv-bare/bin/eigengrad compare > /dev/null
+	rm -rf .venv-bare build
 
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser

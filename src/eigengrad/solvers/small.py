@@ -31,11 +31,12 @@ BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
 #: A thread gets as many operations, n^3 to a matrix, as take about a millisecond.
 WORK = 2**18
 
+TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]
 HERE = _lanes is not None
 if not HERE:
     KERNEL = "LAPACK"
 else:
-    _lanes.tolerances(EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)])
+    _lanes.tolerances(*TOLERANCES)
     KERNEL = f"lanes, {_lanes.choose(1)}"
 
 
