@@ -84,9 +84,10 @@ def few(peers: Any, library: Library, case: Case) -> Any:
 
 def functions(peers: Any, library: Library, case: Case) -> Any:
     a, c = (peers.array(x) for x in (definite(case), weights(case)))
-    yield "forward", peers.forward(library.eigh, a)
+    if library.functions:
+        yield "forward", peers.forward(library.eigh, a)
     for name, f in library.functions.items():
-        if library is next(iter(peers.LIBRARIES.values())) or name != "expm" or case.n <= LARGEST_EXPM:
+        if library is peers.LIBRARIES["eigengrad"] or name != "expm" or case.n <= LARGEST_EXPM:
             yield name, peers.gradient(lambda a, c, f=f: peers.total(c * f(a)), a, c)
 
 
