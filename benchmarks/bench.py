@@ -25,6 +25,7 @@ import machine
 import pools
 from cases import FRAMEWORKS, GROUPS, cases
 from progress import Progress
+from sections import short
 from timing import Effort
 
 from eigengrad.frameworks import FRAMEWORKS as KNOWN
@@ -45,7 +46,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", nargs="+", choices=tuple(GROUPS), default=(), metavar="GROUP")
     made.add_argument("--threads", nargs="+", type=int, help="1, and 2 where there are two cores; with --quick 1")
     made.add_argument("--largest", type=int, default=2000, help="no dense matrix larger than this")
-    made.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: for a busy machine, and one thread")
+    made.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: for a busy machine, and one thread"
+    )
     made.add_argument("--out", type=Path, default=OUT, help="where the JSON goes (benchmarks/results/speed.json)")
     return made
 
@@ -181,6 +184,7 @@ def main() -> int:
         return 130
     run.progress.show("done")
     run.progress.say("")
+    print(short(run.found) + "\n")
     print(f"{len(run.found['results'])} results in {run.found['seconds']:.0f} s: {options.out}")
     return 0 if run.found["results"] else 1
 

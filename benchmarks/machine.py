@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("eigengrad", "numpy", "scipy", "torch", "tensorflow", "tensorflow-cpu", "jax", "autograd", "eigh", "xitorch")
+PACKAGES = (
+    "eigengrad",
+    "numpy",
+    "scipy",
+    "torch",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "autograd",
+    "eigh",
+    "xitorch",
+)
 
 
 def cpu() -> str:

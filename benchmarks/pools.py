@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-#: Read when a library is loaded. OpenBLAS, MKL, BLIS and Accelerate serve NumPy, SciPy and their kin; OpenMP serves torch.
+#: Read when a library is loaded. OpenBLAS, MKL, BLIS and Accelerate serve NumPy and SciPy, OpenMP serves torch.
 POOLS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
