@@ -43,10 +43,14 @@ def cores() -> int:
 
 
 def limit(threads: int) -> None:
-    """Tells the frameworks that are loaded and have a call for it, before they compute anything."""
+    """Tells the frameworks that are loaded and have a call for it, before they compute anything; twice is no error."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
-        torch.set_num_interop_threads(threads)
+        if torch.get_num_interop_threads() != threads:
+            torch.set_num_interop_threads(threads)
     if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+        pools = tensorflow.config.threading
+        if pools.get_intra_op_parallelism_threads() != threads:
+            pools.set_intra_op_parallelism_threads(threads)
+        if pools.get_inter_op_parallelism_threads() != threads:
+            pools.set_inter_op_parallelism_threads(threads)
