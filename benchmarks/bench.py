@@ -3,8 +3,8 @@
     python benchmarks/bench.py [--quick] [--framework NAME …] [--only GROUP …] [--threads N …] [--out FILE]
 
 One process a framework; ours and the others take turns in it, in alternating order, and every turn is kept. The first
-number of threads measures everything, each further one the group `small` alone. Ctrl-C leaves what was
-measured so far as a valid file. `page.py` makes the page and its plots out of it.
+number of threads measures everything, each further one the batches of the group `small` in double precision. Ctrl-C
+leaves what was measured so far as a valid file. `page.py` makes the page and its plots out of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import machine
 import pools
-from cases import FRAMEWORKS, GROUPS, cases
+from cases import FRAMEWORKS, GROUPS, Case, cases
 from progress import Progress
 from sections import short
 from timing import Effort
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="groups: " + "; ".join(f"{name}: {what}" for name, what in GROUPS.items()),
     )
     made.add_argument("--quick", action="store_true", help="few and small cases, short: two minutes, numbers are rough")
+    made.add_argument("--full", action="store_true", help="100,000 matrices also of 8×8 and 16×16: half an hour")
     made.add_argument("--framework", nargs="+", choices=FRAMEWORKS, default=FRAMEWORKS, metavar="NAME")
     made.add_argument("--only", nargs="+", choices=tuple(GROUPS), default=(), metavar="GROUP")
     made.add_argument("--threads", nargs="+", type=int, help="1, and 2 where there are two cores; with --quick 1")
@@ -75,6 +76,7 @@ class Run:
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "seconds": 0.0,
             "quick": options.quick,
+            "full": options.full,
             "clock": options.clock,
             "threads": options.threads,
             "only": list(options.only),
@@ -83,22 +85,18 @@ class Run:
             "results": [],
         }
         self.plan = [
-            (threads, framework, only)
+            (threads, framework, self.cases(framework, split=index > 0))
             for index, threads in enumerate(options.threads)
             for framework in options.framework
-            if (only := self.groups(index)) is not None
         ]
-        self.progress = Progress(sum(len(self.cases(f, only)) for _, f, only in self.plan if version(f)))
+        self.plan = [step for step in self.plan if step[2] or step[0] == options.threads[0]]
+        self.progress = Progress(sum(len(asked) for _, framework, asked in self.plan if version(framework)))
 
-    def groups(self, index: int) -> tuple[str, ...] | None:
-        """With the first number of threads all that are asked for, with the others what is split among threads."""
-        asked = tuple(self.options.only)
-        if index == 0:
-            return asked
-        return ("small",) if not asked or "small" in asked else None
-
-    def cases(self, framework: str, only: tuple[str, ...]) -> Any:
-        return cases(framework, quick=self.options.quick, only=only, largest=self.options.largest)
+    def cases(self, framework: str, split: bool) -> list[Case]:
+        """All that is asked for; with `split`, what is split among further threads: the batches in double precision."""
+        how = self.options
+        found = cases(framework, quick=how.quick, full=how.full, only=tuple(how.only), largest=how.largest)
+        return [case for case in found if not split or (case.group, case.dtype) == ("small", "float64")]
 
     def save(self) -> None:
         self.found["seconds"] = round(time.monotonic() - self.begin, 1)
@@ -106,7 +104,7 @@ class Run:
 
     def all(self) -> None:
         self.save()
-        for threads, framework, only in self.plan:
+        for threads, framework, asked in self.plan:
             process = {"framework": framework, "version": version(framework), "threads": threads}
             self.found["processes"].append(process)
             if process["version"] is None:
@@ -114,17 +112,18 @@ class Run:
                 process["failed"] = f"not installed: pip install {name}"
                 self.progress.say(f"{KNOWN[framework].title} is {process['failed']}")
             else:
-                self.one(process, only)
+                self.one(process, asked)
             self.save()
         self.found["complete"] = True
         self.save()
 
-    def one(self, process: dict[str, Any], only: tuple[str, ...]) -> None:
+    def one(self, process: dict[str, Any], asked: list[Case]) -> None:
         """A process in a session of its own, so that Ctrl-C reaches this one alone, which ends it."""
         how = self.options
-        asked = {"framework": process["framework"], "threads": process["threads"], "quick": how.quick, "only": only}
-        asked |= {"largest": how.largest, "clock": how.clock, "effort": Effort(0.2, 3, 7) if how.quick else Effort()}
-        command = [sys.executable, str(HERE / "worker.py"), json.dumps(asked)]
+        effort = Effort(0.2, 3, 7) if how.quick else Effort()
+        task = {"framework": process["framework"], "threads": process["threads"], "cases": asked}
+        task |= {"clock": how.clock, "effort": effort}
+        command = [sys.executable, str(HERE / "worker.py"), json.dumps(task)]
         title = f"{KNOWN[process['framework']].title}, {process['threads']} thread" + "s" * (process["threads"] > 1)
         self.progress.show(f"{title} starts")
         process["load"] = machine.load()

@@ -33,11 +33,17 @@ class Case(NamedTuple):
         return ", ".join(part for part in (self.group, *parts, self.dtype) if part)
 
 
-def cases(framework: str, *, quick: bool = False, only: tuple[str, ...] = (), largest: int = 2000) -> list[Case]:
-    """In the order they are measured; `largest` leaves larger matrices out."""
+def cases(
+    framework: str, *, quick: bool = False, full: bool = False, only: tuple[str, ...] = (), largest: int = 2000
+) -> list[Case]:
+    """In the order they are measured; `largest` leaves larger matrices out, `full` makes all batches 100,000."""
     dense = (4, 32, 200) if quick else (4, 8, 16, 32, 100, 300, 1000)
     counts = (1, 10_000) if quick else (1, 10, 100, 1000, 10_000, 100_000)
-    small = {8: 2000} if quick else {2: 100_000, 4: 100_000, 8: 100_000, 16: 20_000}
+    small = (
+        {8: 2000}
+        if quick
+        else {2: 100_000, 4: 100_000, 8: 100_000 if full else 30_000, 16: 100_000 if full else 10_000}
+    )
     single = {} if quick else {3: 100_000} | small
     few = {300: (1, 30)} if quick else {1000: (1, 3, 6, 12, 30, 100)}
     functions = (64,) if quick else (256,)

@@ -1,6 +1,6 @@
 """One framework in a process of its own: measures its cases, and prints a line of JSON for each.
 
-    python benchmarks/worker.py torch 1 [options of bench.py]
+    python benchmarks/worker.py '{"framework": "torch", "threads": 1, "cases": [["n", 4]], …}'
 
 `bench.py` starts it, with the environment that pools.py makes. The first line says what is measured; a line with
 "case" comes before each, for the progress; the last one how busy the machine was with other things.
@@ -18,9 +18,10 @@ from importlib import import_module, util
 from typing import Any
 
 import machine
+import numpy as np
 import pools
 from calls import calls, difference
-from cases import Case, cases
+from cases import Case
 from timing import Effort, measure
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -39,8 +40,10 @@ def result(peers: Any, case: Case, effort: Effort, clock: str) -> dict[str, Any]
     failed, first, working = {}, {}, {}
     for (library, what), call in calls(peers, case).items():
         try:
-            first[library, what] = call()
-            working[library, what] = call
+            made = call()
+            if what != "forward" and case.group != "sparse" and not np.all(np.isfinite(np.asarray(made))):
+                raise ArithmeticError("the gradient is not finite")
+            first[library, what], working[library, what] = made, call
         except Exception as error:
             failed[f"{library}, {what}"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     own = next((library for library, _ in working if library != "eigengrad"), None)
@@ -63,7 +66,7 @@ def main() -> None:
     os.dup2(2, 1)  # a library that prints does not print into the results
 
     def say(**fields: Any) -> None:
-        print(json.dumps(fields), file=out, flush=True)
+        print(json.dumps(fields, allow_nan=False), file=out, flush=True)
 
     warnings.simplefilter("ignore")
     framework, threads = options["framework"], options["threads"]
@@ -78,7 +81,7 @@ def main() -> None:
     gc.freeze()  # the modules; collecting is then cheap
     effort = Effort(*options["effort"])
     begin, busy, mine = time.perf_counter(), machine.busy(), time.process_time()
-    for case in cases(framework, quick=options["quick"], only=tuple(options["only"]), largest=options["largest"]):
+    for case in (Case(*asked) for asked in options["cases"]):
         say(case=str(case))
         say(result=result(peers, case, effort, options["clock"]))
     seconds, mine = time.perf_counter() - begin, time.process_time() - mine
