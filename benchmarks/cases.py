@@ -37,15 +37,12 @@ def cases(
     framework: str, *, quick: bool = False, full: bool = False, only: tuple[str, ...] = (), largest: int = 2000
 ) -> list[Case]:
     """In the order they are measured; `largest` leaves larger matrices out, `full` makes all batches 100,000."""
-    dense = (4, 32, 200) if quick else (4, 8, 16, 32, 100, 300, 1000)
+    dense = (4, 32, 200) if quick else (4, 10, 32, 100, 300, 1000)
     counts = (1, 10_000) if quick else (1, 10, 100, 1000, 10_000, 100_000)
-    small = (
-        {8: 2000}
-        if quick
-        else {2: 100_000, 4: 100_000, 8: 100_000 if full else 30_000, 16: 100_000 if full else 10_000}
-    )
+    small = {2: 100_000, 4: 100_000} | ({8: 100_000, 16: 100_000} if full else {8: 30_000, 16: 10_000})
+    small = {8: 2000} if quick else small
     single = {} if quick else {3: 100_000} | small
-    few = {300: (1, 30)} if quick else {1000: (1, 3, 6, 12, 30, 100)}
+    few = {300: (1, 30)} if quick else {1000: (1, 3, 6, 20, 100)}
     functions = (64,) if quick else (256,)
     sparse = (2500,) if quick else (10_000, 40_000)
     if not quick and framework in ("numpy", "torch"):  # the others say nothing new at twelve times the price

@@ -115,6 +115,8 @@ def grid(taken: dict[str, Any], title: str, x: tuple[str, str], lines: Any, per:
         )
         places = places.ravel()
         drawn = [panel(axes, *item, x[0], lines, per) for axes, item in zip(places, taken.items(), strict=False)]
+        low, high = places[0].get_ylim()
+        places[0].yaxis.set_major_locator(LogLocator(10, (1, 2, 5) if high < 50 * low else (1,), numticks=12))
         xs = sorted({row[x[0]] for rows_of in taken.values() for row in rows_of})
         for index, axes in enumerate(places[: len(taken)]):
             axes.set_xlim(xs[0] / 1.2, xs[-1] * (xs[-1] / xs[0]) ** 0.55)  # room for the names of the lines
@@ -157,8 +159,7 @@ def panel(axes: Any, framework: str, rows: Any, x: str, lines: Any, per: bool) -
     axes.grid(color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.yaxis.set_major_locator(LogLocator(10, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: count(v)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: time(v)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -166,12 +167,13 @@ def panel(axes: Any, framework: str, rows: Any, x: str, lines: Any, per: bool) -
 
 
 def spaced(xs: list[float]) -> list[float]:
-    """Those of the points that have room for their number on a logarithmic axis, the last one among them."""
+    """Those of the points that have room for their number on a logarithmic axis, the first and the last among them."""
+    room = (xs[-1] / xs[0]) ** 0.14
     kept = [xs[-1]]
     for x in reversed(xs[:-1]):
-        if x <= kept[-1] / (xs[-1] / xs[0]) ** 0.14:
+        if x <= kept[-1] / room:
             kept.append(x)
-    return kept
+    return [*kept[: max(1, len(kept) - (kept[-1] > xs[0]))], xs[0]]
 
 
 def label(axes: Any, ends: list[tuple[Line, float, float]]) -> None:
@@ -215,6 +217,12 @@ def key(axes: Any, looks: set[tuple[str, str]], taken: dict[str, Any]) -> None:
         "Median over turns, with the least and\nthe most as a band. Both axes are\nlogarithmic, and the same for all."
     )
     axes.text(0.02, 0.88 - 0.13 * len(looks), note, transform=axes.transAxes, va="top", color="#555555", fontsize=8)
+
+
+def count(number: float) -> str:
+    """Short, for many of them stand side by side."""
+    power = len(str(round(number))) - 1
+    return f"10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[power]}" if number == 10**power and power > 3 else f"{number:,.0f}"
 
 
 def time(seconds: float) -> str:

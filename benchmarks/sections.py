@@ -39,10 +39,11 @@ def short(found: dict[str, Any]) -> str:
         return ""
     faster = sum(c[3].least > 1 for c in compared)
     slower = sum(c[3].most < 1 for c in compared)
+    measured = [f for f in FRAMEWORKS if any(row["framework"] == f for row, *_ in compared)]
     rows = []
     for title, asked in GROUPS.items():
         cells = []
-        for framework in FRAMEWORKS[1:]:
+        for framework in measured:
             times = [c[3].median for c in compared if c[0]["framework"] == framework and asked(c[0], c[2])]
             cells.append(between(times) if times else "")
         if any(cells):
@@ -55,7 +56,7 @@ def short(found: dict[str, Any]) -> str:
     median of each group. Above 1, eigengrad is faster. Where a gradient does not depend on the signs of vectors, both
     were compared before anything was timed: they differ by at most {differ:.0e} of its largest entry.
     """
-    return section("In short", prose(text), table(["", *(TITLES[f] for f in FRAMEWORKS[1:])], rows))
+    return section("In short", prose(text), table(["", *(TITLES[f] for f in measured)], rows))
 
 
 def dense(found: dict[str, Any], plots: dict[str, str]) -> str:
@@ -78,9 +79,28 @@ def dense(found: dict[str, Any], plots: dict[str, str]) -> str:
     For NumPy, which has no gradient of its own, the unit is `scipy.linalg.eigh(driver="evd")`, and the cotangents
     are computed by hand. JAX is under `jit`, TensorFlow inside `tf.function`, PyTorch and autograd run eagerly.
     """
-    return section(
-        "One matrix, growing", prose(text), picture(plots, "n", "Time against n, a panel a framework"), *parts
-    )
+    shown = picture(plots, "n", "Time against n, a panel a framework")
+    return section("One matrix, growing", prose(text), shown, prose(growth(rows, "n", "vectors")), *parts)
+
+
+def growth(rows: list[dict[str, Any]], x: str, what: str) -> str:
+    """The slope of a log-log plot at its end, ours and the framework's own."""
+    said = []
+    for framework in dict.fromkeys(row["framework"] for row in rows):
+        points = sorted((row for row in rows if row["framework"] == framework), key=lambda row: row[x])[-2:]
+        slopes = []
+        for library, which in ((HOME, what), (own(points[0]), what), (own(points[0]), "forward")):
+            ends = [seconds(row, library, which) for row in points]
+            if len(points) == 2 and all(ends) and (which == what or framework == "numpy"):
+                rise = np.log(np.median(ends[1]) / np.median(ends[0]))
+                slopes.append(number(float(rise / np.log(points[1][x] / points[0][x])), 2))
+        if len(slopes) == 2:
+            first, last = (f"{row[x]:,}" for row in points)
+            beside = "SciPy's forward" if framework == "numpy" else "its own"
+            said.append(f"{TITLES[framework]} {slopes[0]} ({beside}: {slopes[1]})")
+    if not said:
+        return ""
+    return f"From {x} = {first} to {last} a gradient of all vectors grows as {x} to the power: {', '.join(said)}."
 
 
 def batches(found: dict[str, Any], plots: dict[str, str]) -> str:

@@ -48,6 +48,9 @@ def turns(
 
 def measure(calls: Mapping[Any, Callable[[], Any]], effort: Effort, **clock: Any) -> dict[Any, list[float]]:
     """The same of calls that have run once: how often each is repeated, and how many turns there are, is found out."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # what compiling left: looking through it before every measurement would take longer than these
     once = {name: elapsed(call, **clock) for name, call in calls.items()}
     repeats = {name: max(1, int(SHORTEST / max(seconds, 1e-7))) for name, seconds in once.items()}
     of_a_turn = sum(seconds * repeats[name] for name, seconds in once.items())

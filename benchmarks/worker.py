@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -77,8 +76,6 @@ def main() -> None:
     peers = import_module(f"peers_{framework}")
     missing = [name for name in peers.OPTIONAL if util.find_spec(name) is None]
     say(kernel=kernel(), cores=pinned, missing=missing)
-    gc.collect()
-    gc.freeze()  # the modules; collecting is then cheap
     effort = Effort(*options["effort"])
     begin, busy, mine = time.perf_counter(), machine.busy(), time.process_time()
     for case in (Case(*asked) for asked in options["cases"]):
