@@ -173,7 +173,9 @@ def spaced(xs: list[float]) -> list[float]:
     for x in reversed(xs[:-1]):
         if x <= kept[-1] / room:
             kept.append(x)
-    return [*kept[: max(1, len(kept) - (kept[-1] > xs[0]))], xs[0]]
+    if kept[-1] > xs[0] and len(kept) > 1:
+        kept.pop()
+    return [*{*kept, xs[0]}]
 
 
 def label(axes: Any, ends: list[tuple[Line, float, float]]) -> None:

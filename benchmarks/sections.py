@@ -48,13 +48,17 @@ def short(found: dict[str, Any]) -> str:
             cells.append(between(times) if times else "")
         if any(cells):
             rows.append([title, *cells])
-    mixed, differ = len(compared) - faster - slower, max((r.get("differ", 0.0) for r in found["results"]), default=0.0)
+    mixed = len(compared) - faster - slower
+    differ = [row["differ"] for row in found["results"] if "differ" in row]
+    agree = ""
+    if differ:
+        agree = f"""Where a gradient does not depend on the signs of vectors, both were compared before anything was
+        timed: they differ by at most {max(differ):.0e} of its largest entry."""
     text = f"""
     Of {len(compared)} gradients that a framework's own `eigh` gives as well, eigengrad was faster in every turn in
     {faster}, slower in every turn in {slower}, and sometimes the one, sometimes the other in {mixed}. The table says
     how many times as long as eigengrad the framework's own takes, forward and backward: the least and the greatest
-    median of each group. Above 1, eigengrad is faster. Where a gradient does not depend on the signs of vectors, both
-    were compared before anything was timed: they differ by at most {differ:.0e} of its largest entry.
+    median of each group. Above 1, eigengrad is faster. {agree}
     """
     return section("In short", prose(text), table(["", *(TITLES[f] for f in measured)], rows))
 
