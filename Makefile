@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser check grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser check grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -15,6 +15,7 @@ help:
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
+	@echo "make bench       times beside every framework's own, docs/speed.md: a quarter of an hour, on an idle machine"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -56,6 +57,11 @@ grid: $(VENV)/test
 fuzz: $(VENV)/test
 	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
 
+bench: $(VENV)/bench
+	$(BIN)/python benchmarks/bench.py
+	mv benchmarks/results/speed.json docs/speed.json
+	$(BIN)/python benchmarks/page.py docs/speed.json
+
 docs/crossing.png: docs/draw_crossing.py $(VENV)/test
 	$(BIN)/python docs/draw_crossing.py
 
@@ -79,6 +85,11 @@ $(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,test,check]'
+	@touch $@
+
+# Two peers that not every machine can install; what is missing is not measured, and the page says so.
+$(VENV)/bench: $(VENV)/all
+	$(PIP) --editable '.[all,bench]' || echo "The optional peers cannot be installed here: measured without them."
 	@touch $@
 
 $(VENV)/browser: $(BIN)/python pyproject.toml constraints.txt
