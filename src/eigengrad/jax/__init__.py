@@ -200,7 +200,7 @@ def _fitted(g: Any, like: Any) -> Any:
 
 
 def _any_nan(arrays: Any) -> Any:
-    return sum((jnp.sum(jnp.isnan(x)) for x in arrays), start=jnp.zeros((), int)) > 0
+    return sum((jnp.sum(jnp.isnan(x)) for x in arrays if x is not None), start=jnp.zeros((), int)) > 0
 
 
 @cache
