@@ -26,6 +26,7 @@ FLOORS = {
     "conventions": 1,
     "frameworks": 1,
     "duals": 1,
+    "halves": 1,
     "solvers": 1,
     "rules": 2,
     "operands": 2,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import halves
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
 from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
 from .operands import matrix
@@ -103,6 +104,10 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         gradient=_gradient,
         ones_like=constant(np.ones_like),
         isfinite=constant(np.isfinite),
+        finite=constant(_finite),
+        choose=choose,
+        exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
+        half=_half,
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
         constant=lambda c, like: np.asarray(c, dtype=like.dtype),
@@ -143,7 +148,7 @@ _single = linear(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x)
 _READ = Rule(
     "read",
     1,
-    lambda xp, x, convention: (READINGS[convention].read(xp, _single(*x)),),
+    lambda xp, x, convention: (READINGS[convention].read(xp, _single(*x))[...],),  # an array of its own to a tape
     lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, _single(*dx)),),
     lambda xp, x, out, gout, convention: (xp.cast(READINGS[convention].pull(xp, *gout), *x),),
     linear=(0,),
@@ -216,8 +221,33 @@ def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
     return np.asarray(h[order](w, *d))
 
 
+def _finite(x: Any) -> bool:
+    """By the sum, which is quick, and where that overflows by every entry."""
+    with quiet():
+        return bool(np.isfinite(x.sum()) or np.isfinite(x).all())
+
+
+def choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    """One of two, by values."""
+    return yes() if not look or np.any(bad) else no()
+
+
+def _half(X: Any, Y: Any) -> Any:
+    if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)):
+        return None
+    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype))
+
+
+def zeros(x: Any) -> Any:
+    """0 of that shape, which takes no memory; who asks what is 0 in it sees that at once."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+
 def _asked(g: Any, x: Any) -> Any:
-    return None if isinstance(g, Dual) or isinstance(x, Dual) else np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
+    if isinstance(g, Dual) or isinstance(x, Dual):
+        return None
+    g = g[(*[slice(1) if step == 0 else slice(None) for step in g.strides[:-1]], slice(None))]
+    return np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
 
 
 def _no_function(*_: Any) -> Any:

@@ -34,7 +34,13 @@ def adjoint(xp: Any, X: Any) -> Any:
 
 def hermitian(xp: Any, X: Any) -> Any:
     """The Hermitian part; halves are added, so that no entry overflows."""
-    return 0.5 * X + 0.5 * adjoint(xp, X)
+    return X if xp.exact(X) else 0.5 * X + 0.5 * adjoint(xp, X)
+
+
+def hermitian_product(xp: Any, X: Any, Y: Any) -> Any:
+    """X Y^H, which is Hermitian but for rounding, made so."""
+    found = xp.half(X, Y)
+    return hermitian(xp, X @ adjoint(xp, Y)) if found is None else found
 
 
 def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:

@@ -59,6 +59,13 @@ def _any(bad: Any) -> bool | None:
     return None if isinstance(bad, jax.core.Tracer) else bool(jnp.any(bad))
 
 
+def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    """A branch of the program where values are traced."""
+    if isinstance(bad, jax.core.Tracer):
+        return jax.lax.cond(jnp.any(bad), yes, no)
+    return yes() if not look or jnp.any(bad) else no()
+
+
 def _total(function: Callable[[Any], Any], n: int) -> Any:
     return jax.lax.fori_loop(1, n, lambda k, found: found + function(k), function(0))
 
@@ -120,6 +127,10 @@ _xp = SimpleNamespace(
     tril=jnp.tril,
     reshape=jnp.reshape,
     isfinite=jnp.isfinite,
+    finite=lambda x: None if isinstance(x, jax.core.Tracer) else bool(jnp.all(jnp.isfinite(x))),
+    choose=_choose,
+    exact=lambda X: False,
+    half=lambda X, Y: None,  # a compiler has no use for half a product
     take=lambda x, i: x[..., i],
     constant=lambda c, like: jnp.asarray(c, dtype=like.dtype),
     cast=lambda x, like: x.astype(like.dtype),
@@ -289,7 +300,7 @@ def _call(rule: Rule, xp: Any) -> Callable[..., Any]:
 
 #: For values; and for those of a batch, at which no check looks.
 _direct = SimpleNamespace(**vars(_xp))
-_blind = SimpleNamespace(**vars(_xp) | {"any": lambda bad: None})
+_blind = SimpleNamespace(**vars(_xp) | {"any": lambda bad: None, "finite": lambda x: None})
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
     for _space in (_direct, _blind):

@@ -17,27 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import NEAR, largest, numerator
+from ..clusters import NEAR, largest, numerator, repeated
 from ..errors import DerivativeError
-from ..reading import adjoint
+from ..reading import adjoint, hermitian_product
 from .refusal import refuse_weights
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
 
 
-def few(xp: Any, out: Any, gout: Any, same: Any, how: Any, middle: Any) -> Any:
-    """The gradient; None where the rule for all must serve. `same` is False where all eigenvalues are known single."""
-    (w, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
+def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any) -> Any:
+    """The gradient; None where the rule for all must serve."""
+    (_, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
     if not isinstance(n, int) or n < LEAST or how.cuts is not None or how.degenerate == "nan":
         return None
     columns, weights, rest = (xp.asked(g, W) for g in (gV, gw, gW))
     if columns is None or weights is None or rest is None or rest.any() or columns.sum() > PART * n:
         return None
     J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)
-    if same is not None and J.size and xp.numpy(same)[..., J, :][..., ~columns].any():
+    w = xp.stop(xp.real(xp.diagonal(W)))
+    if J.size and _cut(xp.numpy(repeated(xp, w)), columns):
         return None
-    gw = gw if same is None else refuse_weights(xp, gw, gecho, w, same, how)
+    gw = refuse_weights(xp, gw, gecho, w, how)
     VL, left, right = xp.take(V, L), [], []
     if L.size:
         left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :]], [VL]
@@ -53,7 +54,12 @@ def few(xp: Any, out: Any, gout: Any, same: Any, how: Any, middle: Any) -> Any:
         left, right = [*left, 0.5 * Y, 0.5 * VJ], [*right, VJ, Y]
     if not left:
         return 0.0 * W
-    return xp.concatenate(left, -1) @ adjoint(xp, xp.concatenate(right, -1))
+    return hermitian_product(xp, xp.concatenate(left, -1), xp.concatenate(right, -1))
+
+
+def _cut(shared: Any, columns: Any) -> bool:
+    """Whether neighbours in one cluster are of different kinds."""
+    return bool((shared & (columns[1:] != columns[:-1])).any())
 
 
 def _square(xp: Any, X: Any, J: Any) -> Any:

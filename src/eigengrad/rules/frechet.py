@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian
+from ..reading import adjoint, hermitian, hermitian_product
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -40,7 +40,7 @@ def _eigenbasis_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _eigenbasis_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return (0.0 * x[0],)
+    return (0.0 * out[1],)
 
 
 # -- the family -------------------------------------------------------------------------------------------------------
@@ -63,10 +63,10 @@ def _primal(m: int) -> Callable[..., Any]:
     def primal(xp: Any, x: Any, how: Any) -> Any:
         w, V, _, args, *E = x
         if m == 0:
-            return ((V * xp.cast(values(xp, w, args, how), V)[..., None, :]) @ adjoint(xp, V),)
-        E = [adjoint(xp, V) @ e @ V for e in E]
+            return (hermitian_product(xp, V * xp.cast(values(xp, w, args, how), V)[..., None, :], V),)
+        E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]
         T = masked(xp, contract(xp, w, args, E, how), w, how)
-        return (V @ T @ adjoint(xp, V),)
+        return (hermitian_product(xp, V @ T, V),)
 
     return primal
 
@@ -188,7 +188,7 @@ def _gradient(xp: Any, w: Any, V: Any, A: Any, args: Any, how: Any) -> Any:
     return _member(xp, w, V, A, args, [], how.but(function=how.function.derivative))
 
 
-EIGENBASIS = Rule("eigenbasis", 1, _eigenbasis, _eigenbasis_jvp, _eigenbasis_vjp)
+EIGENBASIS = Rule("eigenbasis", 1, _eigenbasis, _eigenbasis_jvp, _eigenbasis_vjp, blind=True)
 FRECHET = tuple(
     Rule(f"frechet{m}", 4 + m, _primal(m), _jvp(m), _vjp(m), linear=tuple(range(4, 4 + m))) for m in range(ORDERS)
 )
