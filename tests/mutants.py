@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "gradient made symmetric, not Hermitian",
         "rules/blocks.py",
-        "return (hermitian_product(xp, V @ middle(xp, out, gout, how), V),)",
-        "return (xp.conj(hermitian_product(xp, V @ middle(xp, out, gout, how), V)),)",
+        "return hermitian_product(xp, V @ middle(xp, out, gout, how), V)",
+        "return xp.conj(hermitian_product(xp, V @ middle(xp, out, gout, how), V))",
         ("duality", "finite_differences"),
     ),
     # clusters

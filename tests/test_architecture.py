@@ -27,6 +27,7 @@ FLOORS = {
     "frameworks": 1,
     "duals": 1,
     "halves": 1,
+    "lapack": 1,
     "solvers": 1,
     "rules": 2,
     "operands": 2,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import halves
+from . import halves, lapack
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
 from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
 from .operands import matrix
@@ -31,11 +31,11 @@ def _cast(x: Any, like: Any) -> Any:
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
-    return _solved(np.linalg.eigh, H)  # type: ignore[no-any-return]
+    return _solved(lapack.eigh, H)  # type: ignore[no-any-return]
 
 
 def _eigenvalues(H: Any) -> Any:
-    return _solved(np.linalg.eigvalsh, H)
+    return _solved(lapack.eigvalsh, H)
 
 
 def _solved(solver: Any, H: Any) -> Any:

@@ -66,6 +66,16 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     return yes() if not look or jnp.any(bad) else no()
 
 
+def _zeros(like: Any) -> Any:
+    """A constant, which takes no memory, and is known to be 0 while a program is traced."""
+    return np.broadcast_to(np.zeros((), like.dtype), like.shape)
+
+
+def _asked(g: Any, x: Any) -> Any:
+    """Only of what is known to be 0: which columns are used would be compiled anew for every choice."""
+    return np.zeros(g.shape[-1], bool) if isinstance(g, np.ndarray) and not any(g.strides) else None
+
+
 def _total(function: Callable[[Any], Any], n: int) -> Any:
     return jax.lax.fori_loop(1, n, lambda k, found: found + function(k), function(0))
 
@@ -149,7 +159,7 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
-    asked=lambda g, x: None,  # which columns are used would be compiled anew for every choice
+    asked=_asked,
     host=host.host,
     rule=lambda rule: _attach(rule),
     columns=host.columns,
@@ -242,6 +252,7 @@ def _primitives(rule: Rule) -> Primitive:
 
     @partial(jax.jit, static_argnames="how")
     def whole(x: Any, y: Any, gout: Any, how: Any) -> Any:
+        gout = tuple(_zeros(o) if g is None else g for g, o in zip(gout, y, strict=True))
         gx = rule.vjp(_xp, x, y, gout, how)
         return gx, jnp.logical_and(_any_nan(gx), ~_any_nan((*x, *y, *gout)))
 
@@ -251,7 +262,7 @@ def _primitives(rule: Rule) -> Primitive:
             return rule.vjp(_xp, x, y, gout, how)
         if rule.host:
             return rule.vjp(_blind if how.batched else _direct, x, y, gout, how)
-        gx, refused = whole(x, y, gout, how)
+        gx, refused = whole(x, y, tuple(None if isinstance(g, np.ndarray) else g for g in gout), how)
         if refused and how.degenerate != "nan":
             rule.vjp(_direct, x, y, gout, how)
         return gx
@@ -281,7 +292,7 @@ def _primitives(rule: Rule) -> Primitive:
         none = [None] * (len(x) + len(y))
         if all(map(_zero, cotangents)):
             return [*none, *(ad.Zero(v.aval) if ad.is_undefined_primal(v) else None for v in dx)]
-        gx = back(x, y, tuple(jnp.conj(ad.instantiate_zeros(c)) for c in cotangents), how)
+        gx = back(x, y, tuple(_zeros(c.aval) if _zero(c) else jnp.conj(c) for c in cotangents), how)
         fitted = zip(gx, dx, strict=True)
         return [*none, *(jnp.conj(g).astype(v.aval.dtype) if ad.is_undefined_primal(v) else None for g, v in fitted)]
 

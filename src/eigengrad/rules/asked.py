@@ -8,7 +8,8 @@ L the other columns whose eigenvalues it uses: the rule of pairs.py, whose solve
 costs n² for a column, where the rule for all costs three products of n×n matrices.
 
 What a cotangent does not use may still move: so this serves a first derivative that nobody follows, and `xp.asked` says
-None else. A cluster that J cuts is left to the rule for all.
+None else; but JAX knows while it traces which cotangents are 0 and stay 0, those of vectors that no loss sees. A
+cluster that J cuts is left to the rule for all.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ import numpy as np
 from ..clusters import NEAR, largest, numerator, repeated
 from ..errors import DerivativeError
 from ..reading import adjoint, hermitian_product
-from .refusal import refuse_weights
+from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
 
 
-def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any) -> Any:
-    """The gradient; None where the rule for all must serve."""
+def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
+    """The gradient; None where the rule for all, `every`, must serve."""
     (_, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
     if not isinstance(n, int) or n < LEAST or how.cuts is not None or how.degenerate == "nan":
         return None
     columns, weights, rest = (xp.asked(g, W) for g in (gV, gw, gW))
-    if columns is None or weights is None or rest is None or rest.any() or columns.sum() > PART * n:
+    if columns is None or rest is None or rest.any() or columns.sum() > PART * n:
         return None
-    J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)
     w = xp.stop(xp.real(xp.diagonal(W)))
+    if weights is None:  # the program is compiled, and may be differentiated again
+        values = lambda: hermitian_product(xp, V * xp.cast(gw, V)[..., None, :], V)  # noqa: E731
+        return None if columns.any() or how.degenerate == "split" else where_clustered(xp, w, how, every, values)
+    J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)
     if J.size and _cut(xp.numpy(repeated(xp, w)), columns):
         return None
     gw = refuse_weights(xp, gw, gecho, w, how)

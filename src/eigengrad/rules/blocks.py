@@ -170,10 +170,12 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     V = out[2]
-    found = asked.few(xp, out, gout, how, middle)
-    if found is not None:
-        return (found,)
-    return (hermitian_product(xp, V @ middle(xp, out, gout, how), V),)
+
+    def every() -> Any:
+        return hermitian_product(xp, V @ middle(xp, out, gout, how), V)
+
+    found = asked.few(xp, out, gout, how, middle, every)
+    return (every() if found is None else found,)
 
 
 def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
