@@ -23,7 +23,10 @@ def quiet() -> Any:
 
 
 def _embed(w: Any) -> Any:
-    return w[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
+    n = w.shape[-1]
+    W = np.zeros((*w.shape, n), w.dtype)
+    W.reshape(*w.shape[:-1], n * n)[..., :: n + 1] = w
+    return W
 
 
 def _cast(x: Any, like: Any) -> Any:
@@ -108,6 +111,8 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         choose=choose,
         exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
         half=_half,
+        weighted=_weighted,
+        nothing=constant(zeros),
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
         constant=lambda c, like: np.asarray(c, dtype=like.dtype),
@@ -238,9 +243,28 @@ def _half(X: Any, Y: Any) -> Any:
     return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype))
 
 
+def _weighted(V: Any, g: Any) -> Any:
+    """By the roots of what is positive and of what is not: NumPy leaves X X^T to a routine that computes one half."""
+    plain = isinstance(V, np.ndarray) and isinstance(g, np.ndarray) and V.dtype == g.dtype
+    if not plain or not halves.large(V) or not np.isfinite(g).all():
+        return None
+    if (g >= 0.0).all():
+        X = V * np.sqrt(g)
+        return X @ X.T
+    X, Y = (V[:, sign * g > 0.0] * np.sqrt(np.abs(g[sign * g > 0.0])) for sign in (1.0, -1.0))
+    whole = X @ X.T
+    whole -= Y @ Y.T
+    return whole
+
+
 def zeros(x: Any) -> Any:
     """0 of that shape, which takes no memory; who asks what is 0 in it sees that at once."""
     return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+
+def absent(g: Any) -> bool:
+    """Whether it is what `zeros` makes."""
+    return isinstance(g, np.ndarray) and g.size > 0 and not any(g.strides) and not g.item(0)
 
 
 def _asked(g: Any, x: Any) -> Any:

@@ -49,6 +49,12 @@ def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:
     return xp.cast(scale, H)[..., None, None] * (H - xp.embed(xp.cast(shift, H)[..., None] * ones))
 
 
+def weighted(xp: Any, V: Any, g: Any) -> Any:
+    """V diag(g) V^H, of a real g."""
+    found = xp.weighted(V, g)
+    return hermitian_product(xp, V * xp.cast(g, V)[..., None, :], V) if found is None else found
+
+
 # -- square arrays ----------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,8 @@ where a matrix is meant; and
     exact(X)        whether X is known to be Hermitian, entry by entry, and no derivative of it can be taken
     half(X, Y)      X Y^H, which is Hermitian but for rounding, from one half; None where that is no gain, or where a
                     derivative may be taken
+    weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
+    nothing(x)      the cotangent of an input that has none, to be returned, not to be computed with
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
@@ -72,6 +74,8 @@ NAMES = frozenset(
         "choose",
         "exact",
         "half",
+        "weighted",
+        "nothing",
         "constant",
         "cast",
         "iscomplex",

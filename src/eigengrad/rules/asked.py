@@ -18,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import NEAR, largest, numerator, repeated
+from ..clusters import NEAR, largest, numerator, repeated, rounding
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian_product
+from ..reading import adjoint, hermitian_product, weighted
 from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
+#: Rows of a band, so that what is made of it stays in the cache.
+ROWS = 128
 
 
 def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
@@ -33,37 +35,65 @@ def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
     if not isinstance(n, int) or n < LEAST or how.cuts is not None or how.degenerate == "nan":
         return None
     columns, weights, rest = (xp.asked(g, W) for g in (gV, gw, gW))
-    if columns is None or rest is None or rest.any() or columns.sum() > PART * n:
+    if columns is None or rest is None or rest.any():
         return None
     w = xp.stop(xp.real(xp.diagonal(W)))
     if weights is None:  # the program is compiled, and may be differentiated again
-        values = lambda: hermitian_product(xp, V * xp.cast(gw, V)[..., None, :], V)  # noqa: E731
+        values = lambda: weighted(xp, V, gw)  # noqa: E731
         return None if columns.any() or how.degenerate == "split" else where_clustered(xp, w, how, every, values)
+    shared = xp.numpy(repeated(xp, w))
+    if columns.sum() > PART * n:
+        return None if shared.any() else _all(xp, w, V, gw, gV, how)
     J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)
-    if J.size and _cut(xp.numpy(repeated(xp, w)), columns):
+    if J.size and (shared & (columns[1:] != columns[:-1])).any():
         return None
     gw = refuse_weights(xp, gw, gecho, w, how)
-    VL, left, right = xp.take(V, L), [], []
-    if L.size:
-        left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :]], [VL]
-    if J.size:
-        VJ, gJ, wJ = xp.take(V, J), xp.take(gV, J), xp.take(w, J)
-        squares = [_square(xp, X, J) for X in (W, echo, gW, gecho)]
-        parts = (wJ, squares[0], VJ, squares[1]), (xp.take(gw, J), squares[2], gJ, squares[3])
-        try:
-            U = middle(xp, *parts, how.but(order=n), largest(xp, w))
-        except DerivativeError:
-            return None  # the rule for all says which of all it is
-        Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)
-        left, right = [*left, 0.5 * Y, 0.5 * VJ], [*right, VJ, Y]
-    if not left:
-        return 0.0 * W
+    VL = V if L.size == n else xp.take(V, L)
+    if not J.size:
+        return weighted(xp, VL, xp.take(gw, L)) if L.size else 0.0 * W
+    VJ, gJ, wJ = xp.take(V, J), xp.take(gV, J), xp.take(w, J)
+    squares = [_square(xp, X, J) for X in (W, echo, gW, gecho)]
+    parts = (wJ, squares[0], VJ, squares[1]), (xp.take(gw, J), squares[2], gJ, squares[3])
+    try:
+        U = middle(xp, *parts, how.but(order=n), largest(xp, w))
+    except DerivativeError:
+        return None  # the rule for all says which of all it is
+    Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)
+    left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :], 0.5 * Y, 0.5 * VJ], [VL, VJ, Y]
     return hermitian_product(xp, xp.concatenate(left, -1), xp.concatenate(right, -1))
 
 
-def _cut(shared: Any, columns: Any) -> bool:
-    """Whether neighbours in one cluster are of different kinds."""
-    return bool((shared & (columns[1:] != columns[:-1])).any())
+def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
+    """From all columns of single eigenvalues, in bands of rows that stay in the cache."""
+    norm = _norms(xp, gV)
+    Q, n = adjoint(xp, V) @ gV, w.shape[-1]
+    if xp.iscomplex(V):  # the phases
+        size = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2)
+        if xp.any(xp.abs(xp.diagonal(Q) - xp.real(xp.diagonal(Q))) > rounding(xp, w, 1.0, how) * size):
+            return None
+    bands = []
+    for rows in (slice(start, start + ROWS) for start in range(0, n, ROWS)):
+        R = 0.5 * Q[..., rows, :] - 0.5 * adjoint(xp, Q[..., :, rows])
+        gaps = w[..., None, :] - w[..., rows, None]
+        norms = xp.where(norm[..., None, :] > norm[..., rows, None], norm[..., None, :], norm[..., rows, None])
+        bands.append(_divided(xp, R, gaps, gaps == 0.0, norms, w, how))
+    T = xp.concatenate(bands, -2) + xp.embed(xp.cast(gw, V))
+    return hermitian_product(xp, V @ T, V)
+
+
+def _norms(xp: Any, gV: Any) -> Any:
+    """Of the columns, however large."""
+    size = xp.abs(gV)
+    most = xp.max(size, -2)
+    unit = xp.where(most > 0.0, most, 1.0)
+    return most * xp.sqrt(xp.sum((size / unit[..., None, :]) ** 2, -2))
+
+
+def _divided(xp: Any, Q: Any, gaps: Any, beside: Any, norms: Any, w: Any, how: Any) -> Any:
+    """Q / gaps; 0 where that is not asked for, or where Q is rounding and the gap small."""
+    small = (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
+    none = beside | small
+    return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))
 
 
 def _square(xp: Any, X: Any, J: Any) -> Any:
@@ -72,12 +102,7 @@ def _square(xp: Any, X: Any, J: Any) -> Any:
 
 
 def _outside(xp: Any, V: Any, gJ: Any, w: Any, wJ: Any, out: Any, how: Any) -> Any:
-    """(V^H gV_J)_ij / (w_j - w_i) for i outside of J, else 0; 0 where the numerator is rounding and the gap small."""
-    Q = adjoint(xp, V) @ gJ
+    """(V^H gV_J)_ij / (w_j - w_i) for i outside of J, else 0."""
     gaps = wJ[..., None, :] - w[..., :, None]
-    most = xp.max(xp.abs(gJ), -2)[..., None, :]
-    unit = xp.where(most > 0.0, most, 1.0)
-    norm = most * xp.sqrt(xp.sum((xp.abs(gJ) / unit) ** 2, -2))[..., None, :]
-    small = (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norm, how))
-    used = (xp.constant(out[:, None] * np.ones(1), w) > 0.0) & (small == False)  # noqa: E712 - an array
-    return xp.where(used, Q / xp.cast(xp.where(used, gaps, 1.0), Q), 0.0)
+    inside = xp.constant(out[:, None] * np.ones(1), w) == 0.0
+    return _divided(xp, adjoint(xp, V) @ gJ, gaps, inside, _norms(xp, gJ)[..., None, :], w, how)

@@ -157,7 +157,7 @@ def _blocks(xp: Any, x: Any, how: Any) -> Any:
     (A,) = x
     w, V = decompose(xp, A, how)
     W = xp.embed(xp.cast(w, V))
-    return w, W, V, 1.0 * W
+    return w, W, V, xp.embed(xp.cast(w, V))
 
 
 def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian, hermitian_product
+from ..reading import adjoint, hermitian, hermitian_product, weighted
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -40,7 +40,7 @@ def _eigenbasis_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _eigenbasis_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return (0.0 * out[1],)
+    return (xp.nothing(out[1]),)
 
 
 # -- the family -------------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def _primal(m: int) -> Callable[..., Any]:
     def primal(xp: Any, x: Any, how: Any) -> Any:
         w, V, _, args, *E = x
         if m == 0:
-            return (hermitian_product(xp, V * xp.cast(values(xp, w, args, how), V)[..., None, :], V),)
+            return (weighted(xp, V, values(xp, w, args, how)),)
         E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]
         T = masked(xp, contract(xp, w, args, E, how), w, how)
         return (hermitian_product(xp, V @ T, V),)
@@ -146,7 +146,7 @@ def _vjp(m: int) -> Callable[..., Any]:
         gA = _member(xp, w, V, A, args, [G, *E], how)
         gE = [_member(xp, w, V, A, args, [*E[:k], G, *E[k + 1 :]], how) for k in range(m)]
         by = [_inner(xp, G, _member(xp, w, V, A, args, E, _by(how, p))) for p in _parameters(how)]
-        return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args), *gE
+        return xp.nothing(w), xp.nothing(V), gA, _gathered(xp, by, args), *gE
 
     return vjp
 
@@ -157,7 +157,7 @@ def _inner(xp: Any, X: Any, Y: Any) -> Any:
 
 
 def _gathered(xp: Any, each: list[Any], args: Any) -> Any:
-    return xp.concatenate([g[..., None] for g in each], -1) if each else 0.0 * args
+    return xp.concatenate([g[..., None] for g in each], -1) if each else xp.nothing(args)
 
 
 # -- tr f(A) ----------------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def _trace_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, V, A, args), (g,) = x, gout
     gA = xp.cast(g, V)[..., None, None] * _gradient(xp, w, V, A, args, how)
     by = [g * xp.trace(w, V, A, args, _by(how, p))[0] for p in _parameters(how)]
-    return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args)
+    return xp.nothing(w), xp.nothing(V), gA, _gathered(xp, by, args)
 
 
 def _gradient(xp: Any, w: Any, V: Any, A: Any, args: Any, how: Any) -> Any:
