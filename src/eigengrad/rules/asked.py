@@ -25,7 +25,7 @@ from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
-#: Rows of a band, so that what is made of it stays in the cache.
+#: Of a tile, all that is made of which stays in the cache.
 ROWS = 128
 
 
@@ -64,20 +64,31 @@ def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
 
 
 def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
-    """From all columns of single eigenvalues, in bands of rows that stay in the cache."""
-    norm = _norms(xp, gV)
-    Q, n = adjoint(xp, V) @ gV, w.shape[-1]
+    """From all columns, of single eigenvalues: T = diag(gw) + Sylv(skew(V^H gV)) in tiles, those below the diagonal."""
+    Q = adjoint(xp, V) @ gV
     if xp.iscomplex(V):  # the phases
-        size = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2)
-        if xp.any(xp.abs(xp.diagonal(Q) - xp.real(xp.diagonal(Q))) > rounding(xp, w, 1.0, how) * size):
+        size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
+        if xp.any(xp.abs(own - xp.cast(xp.real(own), own)) > rounding(xp, w, 1.0, how) * size):
             return None
-    bands = []
-    for rows in (slice(start, start + ROWS) for start in range(0, n, ROWS)):
-        R = 0.5 * Q[..., rows, :] - 0.5 * adjoint(xp, Q[..., :, rows])
-        gaps = w[..., None, :] - w[..., rows, None]
-        norms = xp.where(norm[..., None, :] > norm[..., rows, None], norm[..., None, :], norm[..., rows, None])
-        bands.append(_divided(xp, R, gaps, gaps == 0.0, norms, w, how))
-    T = xp.concatenate(bands, -2) + xp.embed(xp.cast(gw, V))
+    n = w.shape[-1]
+    most = numerator(xp, w, n**0.5 * xp.max(xp.max(xp.abs(gV), -2), -1)[..., None, None], how)
+    bands, norm = [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)], None
+    tiles: list[list[Any]] = [[] for _ in bands]
+    for i, rows in enumerate(bands):
+        for j, columns in enumerate(bands[: i + 1]):
+            R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
+            gaps = w[..., None, columns] - w[..., rows, None]
+            own = gaps == 0.0 if i == j else None
+            T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
+            small = xp.abs(R) <= most
+            if xp.any(small if own is None else small & (own == False)):  # noqa: E712 - an array
+                norm = _norms(xp, gV) if norm is None else norm
+                left, right = norm[..., rows, None], norm[..., None, columns]
+                T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
+            tiles[i].append(T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T))
+            if i != j:
+                tiles[j].append(adjoint(xp, T))
+    T = xp.concatenate([xp.concatenate(row, -1) for row in tiles], -2)
     return hermitian_product(xp, V @ T, V)
 
 
@@ -89,11 +100,9 @@ def _norms(xp: Any, gV: Any) -> Any:
     return most * xp.sqrt(xp.sum((size / unit[..., None, :]) ** 2, -2))
 
 
-def _divided(xp: Any, Q: Any, gaps: Any, beside: Any, norms: Any, w: Any, how: Any) -> Any:
-    """Q / gaps; 0 where that is not asked for, or where Q is rounding and the gap small."""
-    small = (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
-    none = beside | small
-    return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))
+def _drowned(xp: Any, Q: Any, gaps: Any, norms: Any, w: Any, how: Any) -> Any:
+    """Where Q is rounding, which a small gap would magnify."""
+    return (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
 
 
 def _square(xp: Any, X: Any, J: Any) -> Any:
@@ -103,6 +112,8 @@ def _square(xp: Any, X: Any, J: Any) -> Any:
 
 def _outside(xp: Any, V: Any, gJ: Any, w: Any, wJ: Any, out: Any, how: Any) -> Any:
     """(V^H gV_J)_ij / (w_j - w_i) for i outside of J, else 0."""
+    Q = adjoint(xp, V) @ gJ
     gaps = wJ[..., None, :] - w[..., :, None]
     inside = xp.constant(out[:, None] * np.ones(1), w) == 0.0
-    return _divided(xp, adjoint(xp, V) @ gJ, gaps, inside, _norms(xp, gJ)[..., None, :], w, how)
+    none = inside | _drowned(xp, Q, gaps, _norms(xp, gJ)[..., None, :], w, how)
+    return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))
