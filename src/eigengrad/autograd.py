@@ -166,6 +166,7 @@ _xp = SimpleNamespace(
     tril=anp.tril,
     reshape=anp.reshape,
     choose=namespace.choose,
+    again=lambda x: 1.0 * x,
     nothing=lambda x: 0.0 * _value(x),
     exact=lambda X: not isbox(X) and namespace.xp.exact(X),
     weighted=lambda V, g: None if isbox(V) or isbox(g) else namespace.xp.weighted(V, g),

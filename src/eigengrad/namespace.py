@@ -114,6 +114,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         half=_half,
         weighted=_weighted,
         nothing=constant(zeros),
+        again=linear(lambda x: x[...]),
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
         constant=lambda c, like: np.asarray(c, dtype=like.dtype),

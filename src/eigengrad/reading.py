@@ -55,6 +55,22 @@ def weighted(xp: Any, V: Any, g: Any) -> Any:
     return hermitian_product(xp, V * xp.cast(g, V)[..., None, :], V) if found is None else found
 
 
+#: Rows of a tile: what is made of a few tiles stays in the cache.
+ROWS = 128
+
+
+def mirrored(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
+    """The Hermitian matrix of order n whose part on and below the diagonal is tile(rows, columns)."""
+    bands = [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)]
+    tiles: list[list[Any]] = [[] for _ in bands]
+    for i, rows in enumerate(bands):
+        for j, columns in enumerate(bands[: i + 1]):
+            tiles[i].append(tile(rows, columns))
+            if i != j:
+                tiles[j].append(adjoint(xp, tiles[i][j]))
+    return xp.concatenate([xp.concatenate(row, -1) for row in tiles], -2)
+
+
 # -- square arrays ----------------------------------------------------------------------------------------------------
 
 

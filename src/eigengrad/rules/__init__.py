@@ -35,6 +35,7 @@ where a matrix is meant; and
                     derivative may be taken
     weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
     nothing(x)      the cotangent of an input that has none, to be returned, not to be computed with
+    again(x)        the same numbers as an output of their own, in the same memory where the framework allows that
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
@@ -76,6 +77,7 @@ NAMES = frozenset(
         "half",
         "weighted",
         "nothing",
+        "again",
         "constant",
         "cast",
         "iscomplex",

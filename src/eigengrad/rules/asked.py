@@ -14,19 +14,18 @@ cluster that J cuts is left to the rule for all.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..clusters import NEAR, largest, numerator, repeated, rounding
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian_product, weighted
+from ..reading import adjoint, hermitian_product, mirrored, weighted
 from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
-#: Of a tile, all that is made of which stays in the cache.
-ROWS = 128
 
 
 def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
@@ -70,26 +69,20 @@ def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
         if xp.any(xp.abs(own - xp.cast(xp.real(own), own)) > rounding(xp, w, 1.0, how) * size):
             return None
-    n = w.shape[-1]
+    n, norm = w.shape[-1], cache(lambda: _norms(xp, gV))
     most = numerator(xp, w, n**0.5 * xp.max(xp.max(xp.abs(gV), -2), -1)[..., None, None], how)
-    bands, norm = [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)], None
-    tiles: list[list[Any]] = [[] for _ in bands]
-    for i, rows in enumerate(bands):
-        for j, columns in enumerate(bands[: i + 1]):
-            R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
-            gaps = w[..., None, columns] - w[..., rows, None]
-            own = gaps == 0.0 if i == j else None
-            T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
-            small = xp.abs(R) <= most
-            if xp.any(small if own is None else small & (own == False)):  # noqa: E712 - an array
-                norm = _norms(xp, gV) if norm is None else norm
-                left, right = norm[..., rows, None], norm[..., None, columns]
-                T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
-            tiles[i].append(T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T))
-            if i != j:
-                tiles[j].append(adjoint(xp, T))
-    T = xp.concatenate([xp.concatenate(row, -1) for row in tiles], -2)
-    return hermitian_product(xp, V @ T, V)
+
+    def tile(rows: slice, columns: slice) -> Any:
+        R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
+        gaps = w[..., None, columns] - w[..., rows, None]
+        own = gaps == 0.0  # of single eigenvalues the diagonal alone
+        T = R / xp.cast(xp.where(own, 1.0, gaps), R)
+        if xp.any((xp.abs(R) <= most) & (own == False)):  # noqa: E712 - an array
+            left, right = norm()[..., rows, None], norm()[..., None, columns]
+            T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
+        return xp.where(own, xp.cast(gw, V)[..., None, columns], T) if rows == columns else T
+
+    return hermitian_product(xp, V @ mirrored(xp, n, tile), V)
 
 
 def _norms(xp: Any, gV: Any) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian, hermitian_product, weighted
+from ..reading import adjoint, hermitian, hermitian_product, mirrored, weighted
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -98,6 +98,12 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
     n, size = xp.size(w), largest_entry(xp, E[0])
     for e in E[1:]:
         size = size * largest_entry(xp, e)
+    if len(E) == 1 and xp.exact(E[0]):  # the table is symmetric too
+
+        def tile(rows: slice, columns: slice) -> Any:
+            return f.differences(xp, [left[..., rows, :], right[..., columns]], w, args)
+
+        return product(xp.cast(mirrored(xp, w.shape[-1], tile), E[0]), E[0])
     if len(E) == 1:
         return product(table(), E[0])
     if len(E) == 2 and f.second is not None:

@@ -146,6 +146,7 @@ _xp = SimpleNamespace(
     exact=lambda X: False,
     half=lambda X, Y: None,
     weighted=lambda V, g: None,
+    again=lambda x: 1.0 * x,
     nothing=lambda x: 0.0 * x,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
