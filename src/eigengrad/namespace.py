@@ -15,6 +15,7 @@ from .operands import matrix
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+from .solvers import small
 
 
 def quiet() -> Any:
@@ -113,7 +114,6 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
         half=_half,
         weighted=_weighted,
-        nothing=constant(zeros),
         again=linear(lambda x: x[...]),
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
@@ -137,7 +137,10 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
+        small=lambda *_: None,
+        small_eigh=_small_eigh,
     )
+    xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
     read, narrow, moved, part = (make(rule, xp) for rule in (_READ, _NARROW, _AFFINE, _PART))
@@ -264,16 +267,38 @@ def zeros(x: Any) -> Any:
     return np.broadcast_to(np.zeros((), x.dtype), x.shape)
 
 
-def absent(g: Any) -> bool:
-    """Whether it is what `zeros` makes."""
-    return isinstance(g, np.ndarray) and g.size > 0 and not any(g.strides) and not g.item(0)
-
-
 def _asked(g: Any, x: Any) -> Any:
     if isinstance(g, Dual) or isinstance(x, Dual):
         return None
     g = g[(*[slice(1) if step == 0 else slice(None) for step in g.strides[:-1]], slice(None))]
     return np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
+
+
+def _small_eigh(A: Any, merged: bool, by: Any) -> tuple[Any, Any]:
+    n = A.shape[-1]
+    if A.dtype in small.BITS and small.fits(n, A.size // (n * n), False):
+        w, V, happened = small.eigh(A, small.MERGED if merged else small.GENERIC_BASIS)
+        if not happened & small.UNSOLVED:
+            return w, V
+    return by(A)  # type: ignore[no-any-return]
+
+
+def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:
+    w, _, V, _ = out
+    gw, gW, gV, gecho = gout
+    if (
+        isinstance(V, np.ndarray)
+        and V.dtype in small.BITS
+        and small.fits(w.shape[-1], w.size // w.shape[-1], False)
+        and not how.coarse
+        and not any(isinstance(g, Dual) for g in gout)
+        and not np.any(gW)
+        and not np.any(gecho)
+    ):
+        gA, refused = small.pullback(w, V, gw, gV, how.degenerate != "subgradient")
+        if not refused or how.degenerate == "nan":
+            return gA
+    return by(xp, out, gout, how)
 
 
 def _no_function(*_: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import public
 from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
-from ..namespace import absent, attach, namespace, zeros
+from ..namespace import attach, namespace, zeros
 from ..namespace import xp as _xp
 from ..operands import Values, leaf, moving, operand, returned
 from ..rules import Rule
@@ -121,10 +121,9 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
         for rule, x, out, how in reversed(tape):
             gout = tuple(total[id(o)] if id(o) in total else zeros(value(o)) for o in out)
             for v, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
-                if id(v) not in total:
-                    total[id(v)] = g
-                elif not absent(g):
-                    total[id(v)] = g if absent(total[id(v)]) else total[id(v)] + g
+                if g is None:
+                    continue
+                total[id(v)] = total[id(v)] + g if id(v) in total else g
         operands = [x for x in (a, kwargs.get(partner(function))) if x is not None]
         found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
         return Gradients(*found) if len(found) > 1 else found[0]

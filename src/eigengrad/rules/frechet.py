@@ -40,7 +40,7 @@ def _eigenbasis_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _eigenbasis_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return (xp.nothing(out[1]),)
+    return (None,)
 
 
 # -- the family -------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _vjp(m: int) -> Callable[..., Any]:
         gA = _member(xp, w, V, A, args, [G, *E], how)
         gE = [_member(xp, w, V, A, args, [*E[:k], G, *E[k + 1 :]], how) for k in range(m)]
         by = [_inner(xp, G, _member(xp, w, V, A, args, E, _by(how, p))) for p in _parameters(how)]
-        return xp.nothing(w), xp.nothing(V), gA, _gathered(xp, by, args), *gE
+        return None, None, gA, _gathered(xp, by, args), *gE
 
     return vjp
 
@@ -163,7 +163,7 @@ def _inner(xp: Any, X: Any, Y: Any) -> Any:
 
 
 def _gathered(xp: Any, each: list[Any], args: Any) -> Any:
-    return xp.concatenate([g[..., None] for g in each], -1) if each else xp.nothing(args)
+    return xp.concatenate([g[..., None] for g in each], -1) if each else None
 
 
 # -- tr f(A) ----------------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def _trace_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, V, A, args), (g,) = x, gout
     gA = xp.cast(g, V)[..., None, None] * _gradient(xp, w, V, A, args, how)
     by = [g * xp.trace(w, V, A, args, _by(how, p))[0] for p in _parameters(how)]
-    return xp.nothing(w), xp.nothing(V), gA, _gathered(xp, by, args)
+    return None, None, gA, _gathered(xp, by, args)
 
 
 def _gradient(xp: Any, w: Any, V: Any, A: Any, args: Any, how: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host, look
+from . import host, look, small
 
 __all__ = [
     "BlocksResult",
@@ -128,7 +128,6 @@ _xp = SimpleNamespace(
     half=look.half,
     weighted=lambda V, g: None,
     again=torch.clone,
-    nothing=lambda x: None,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
     constant=lambda c, like: torch.as_tensor(c, dtype=like.dtype, device=like.device),
     cast=lambda x, like: x.to(like.dtype),
@@ -160,6 +159,9 @@ _xp = SimpleNamespace(
 
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small = partial(small.eigh, _xp)
+_xp.small_eigh = lambda A, merged, by: by(A)
+_xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 
 def _read(a: torch.Tensor, convention: str) -> torch.Tensor:
