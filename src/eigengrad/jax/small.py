@@ -7,7 +7,7 @@ nobody has our kernel, it is lowered as that rule, and derivatives of the pullba
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from math import prod
 from typing import Any
 
@@ -26,7 +26,10 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Pri
     """`option` is what the kernel is told, `rule` what is computed where there is none."""
     primitive = Primitive(name)
     primitive.multiple_results = True
-    primitive.def_impl(lambda *x, option, rule: list(rule(*x)))
+    compiled = jax.jit(
+        lambda *x, option, rule: primitive.bind(*x, option=option, rule=rule), static_argnames=("option", "rule")
+    )
+    primitive.def_impl(compiled)
     primitive.def_abstract_eval(lambda *x, option, rule: [jax.core.ShapedArray(o.shape, o.dtype) for o in shapes(*x)])
 
     def by_rule(context: Any, *x: Any, option: int, rule: Any) -> Any:
@@ -62,31 +65,46 @@ def _serves(V: Any) -> bool:
     return V.dtype in small.BITS and small.fits(n, prod(V.shape[:-2]), True)
 
 
-def eigh(A: Any, merged: bool, by: Callable[[Any], Any]) -> tuple[Any, Any]:
-    """In a program; while values are concrete, one is compiled around it."""
-    if not isinstance(A, jax.core.Tracer) or not _serves(A):
-        return by(A)  # type: ignore[no-any-return]
-    return tuple(_EIGH.bind(A, option=small.MERGED if merged else small.GENERIC_BASIS, rule=by))  # type: ignore[return-value]
+def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`small_eigh` and `small_pull` of a namespace; what is compiled once serves again, by `how`."""
 
+    @cache
+    def solver(by: Any, how: Any) -> Callable[..., Any]:
+        return lambda A: by(xp, A, how)
 
-def pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
-    gW, gecho = gout[1], gout[3]
-    known = isinstance(gW, np.ndarray) and isinstance(gecho, np.ndarray)  # the zeros of what nobody follows
-    if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not _serves(out[2]):
-        return by(xp, out, gout, how)
-    rule = lambda out, gout: by(xp, out, gout, how)  # noqa: E731
-    return _pull(rule, how.degenerate != "subgradient", out, tuple(map(jnp.asarray, gout)))
+    @cache
+    def pullback(by: Any, how: Any) -> Callable[..., Any]:
+        return lambda out, gout: by(xp, out, gout, how)
 
+    @cache
+    def first(by: Any, how: Any) -> Callable[..., Any]:
+        def rule(w: Any, V: Any, gw: Any, gV: Any) -> Any:
+            W = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype)
+            return [by(xp, (w, W, V, W), (gw, 0.0 * W, gV, 0.0 * W), how)]
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _pull(rule: Callable[..., Any], judged: bool, out: Any, gout: Any) -> Any:
-    def first(w: Any, V: Any, gw: Any, gV: Any) -> Any:
-        W = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype)
-        return [rule((w, W, V, W), (gw, 0.0 * W, gV, 0.0 * W))]
+        return rule
 
-    return _PULL.bind(out[0], out[2], gout[0], gout[2], option=int(judged), rule=first)[0]
+    @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+    def pulled(by: Any, how: Any, out: Any, gout: Any) -> Any:
+        judged = how.degenerate != "subgradient"
+        return _PULL.bind(out[0], out[2], gout[0], gout[2], option=int(judged), rule=first(by, how))[0]
 
+    @pulled.defjvp  # type: ignore[untyped-decorator]
+    def _(by: Any, how: Any, x: Any, dx: Any) -> Any:
+        return pulled(by, how, *x), jax.jvp(pullback(by, how), x, dx)[1]
 
-@_pull.defjvp  # type: ignore[untyped-decorator]
-def _pull_jvp(rule: Callable[..., Any], judged: bool, x: Any, dx: Any) -> Any:
-    return _pull(rule, judged, *x), jax.jvp(rule, x, dx)[1]
+    def eigh(by: Any, A: Any, how: Any) -> Any:
+        """In a program; while values are concrete, one is compiled around it."""
+        if not isinstance(A, jax.core.Tracer) or not _serves(A):
+            return by(xp, A, how)
+        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
+        return tuple(_EIGH.bind(A, option=turned, rule=solver(by, how)))
+
+    def pull(by: Any, out: Any, gout: Any, how: Any) -> Any:
+        gW, gecho = gout[1], gout[3]
+        known = isinstance(gW, np.ndarray) and isinstance(gecho, np.ndarray)  # the zeros of what nobody follows
+        if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not _serves(out[2]):
+            return by(xp, out, gout, how)
+        return pulled(by, how, out, tuple(map(jnp.asarray, gout)))
+
+    return eigh, pull

@@ -160,7 +160,7 @@ _xp = SimpleNamespace(
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
 _xp.small = partial(small.eigh, _xp)
-_xp.small_eigh = lambda A, merged, by: by(A)
+_xp.small_eigh = lambda by, A, how: by(_xp, A, how)
 _xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 
