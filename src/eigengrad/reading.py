@@ -68,7 +68,8 @@ def mirrored(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
             tiles[i].append(tile(rows, columns))
             if i != j:
                 tiles[j].append(adjoint(xp, tiles[i][j]))
-    return xp.concatenate([xp.concatenate(row, -1) for row in tiles], -2)
+    # Row by row, so that the memory of tiles is given back as they are joined.
+    return xp.concatenate([xp.concatenate(tiles.pop(0), -1) for _ in bands], -2)
 
 
 # -- square arrays ----------------------------------------------------------------------------------------------------
