@@ -39,7 +39,7 @@ def engine(request, monkeypatch):
     else:
         monkeypatch.setattr(small, "HERE", False)
         if request.param == "rules":
-            monkeypatch.setattr(small, "serves", lambda *_: False)
+            monkeypatch.setattr(plain, "MOST", 0)
     return request.param
 
 

@@ -1,21 +1,27 @@
 """What the kernel of small.py does, in few steps of NumPy, for matrices whose eigenvalues are all single.
 
-Where there is no kernel, it serves small matrices, to which the steps of the rules cost more than their arithmetic.
-What is not that simple, a cluster or a number that is not finite, is left to the rules.
+The steps of the rules cost a matrix below some hundred more than its arithmetic does. So this serves where the kernel
+does not, or is not there. What is not that simple, a cluster or a number that is not finite, is left to the rules.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR
+from ..lapack import eigh
 
+#: The largest order, and the most entries of a batch: beyond them the steps of the rules no longer count.
+MOST, ENTRIES = 128, 2**18
+
+#: What the lower triangle of an array is, of which the solver reads no other.
 _READ = {
     "symmetric": lambda A: 0.5 * A + 0.5 * A.swapaxes(-1, -2),
-    "lower": lambda A: A,  # which triangle is read is what the solver is told
-    "upper": lambda A: A,
+    "lower": lambda A: A,
+    "upper": lambda A: A.swapaxes(-1, -2),
 }
 _PULL = {
     "symmetric": lambda G: G,
@@ -25,20 +31,28 @@ _PULL = {
 
 
 _EPS = {np.dtype(t): float(np.finfo(t).eps) for t in (np.float32, np.float64)}
-_SIGNS = 1.0 + np.arange(1, 17) * GENERIC % 1.0
+
+
+@cache
+def _generic(n: int, dtype: Any) -> Any:
+    return (1.0 + np.arange(1, n + 1) * GENERIC % 1.0).astype(dtype)
+
+
+def serves(n: int, batch: int) -> bool:
+    return 0 < n <= MOST and 0 < batch * n * n <= ENTRIES
 
 
 def forward(A: Any, convention: str) -> tuple[Any, Any] | None:
     """w and V, with the signs of clusters.py; None where the rules must look."""
     try:
-        w, V = np.linalg.eigh(_READ[convention](A), "U" if convention == "upper" else "L")
+        w, V = eigh(_READ[convention](A))
     except np.linalg.LinAlgError:
         return None
     n = w.shape[-1]
     apart = w[..., 1:] - w[..., :-1] > EQUAL * _EPS[w.dtype] * _whole(w)
     if not (apart.all() if n > 1 else np.isfinite(w).all()):  # what is not finite is not apart
         return None
-    return w, V * np.copysign(1.0, _SIGNS[:n].astype(w.dtype) @ V)[..., None, :]
+    return w, V * np.copysign(1.0, _generic(n, w.dtype) @ V)[..., None, :]
 
 
 def backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:

@@ -45,11 +45,6 @@ def xla() -> tuple[Any, ...]:
     return () if _lanes is None else _lanes.xla()
 
 
-def serves(n: int, batch: int, followed: bool) -> bool:
-    """Whether there is a way for matrices so small that is quicker than the steps of the rules."""
-    return fits(n, batch, followed) if HERE else 0 < n <= MOST and batch > 0
-
-
 def fits(n: int, batch: int, followed: bool) -> bool:
     """Whether the kernel is there, and quicker than a LAPACK call for each matrix."""
     return HERE and 0 < n <= MOST and (batch >= BATCH or (followed and batch > 0 and n <= ALONE))

@@ -64,10 +64,13 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
         return None
     n, followed = a.shape[-1], a.requires_grad and torch.is_grad_enabled()
     batch = a.numel() // (n * n) if n else 0
-    if a.shape[-2] != n or not small.serves(n, batch, followed):
+    if a.shape[-2] != n:
+        return None
+    by_kernel = small.fits(n, batch, followed)
+    if not by_kernel and not plain.serves(n, batch):
         return None
     options = _options(UPLO, degenerate)
-    found = (_forward if small.fits(n, batch, followed) else _plain_forward)(a.detach(), n, batch, options)
+    found = (_forward if by_kernel else _plain_forward)(a.detach(), n, batch, options)
     if found is None or not followed:
         return found
     w, V, _ = _Blocks.apply(a, found, (xp, options))
@@ -122,10 +125,10 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
 
 def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     """The gradient; None where it is refused, and the rules say why."""
-    if not small.HERE:
+    n, gA = V.shape[-1], torch.empty_like(V)
+    if not small.HERE or n > small.MOST:
         gw, gV = (None if g is None else g.numpy() for g in (gw, gV))
         return torch.from_numpy(plain.backward(w.numpy(), V.numpy(), gw, gV, options.convention))
-    n, gA = V.shape[-1], torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
     gV = None if gV is None else gV.contiguous()
     refused = small.backward(
