@@ -10,7 +10,11 @@ import difflib
 import inspect
 import io
 import re
-from typing import Any
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 
@@ -62,7 +66,7 @@ def table(head: list[str], rows: list[list[Any]]) -> Markdown:
     return Markdown("\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines))
 
 
-def heat_maps(ax: Any, matrix: Any, largest: float) -> None:
+def heat_map(ax: Any, matrix: Any, largest: float) -> None:
     """One matrix, with its numbers."""
     ax.imshow(matrix, cmap=DIVERGING, vmin=-largest, vmax=largest)
     ax.set(xticks=[], yticks=[])
@@ -79,7 +83,10 @@ def says(function: Any) -> str:
     text = " ".join((function.__doc__ or "").replace(":attr:", "").replace("\\", "").split())
     words = r"gradient|differentia|triang|symmetrized"
     found = [s for s in re.split(r"(?<=[.:])\s+", text) if re.search(words, s, re.IGNORECASE) and len(s) < 260]
-    return "\n".join(f"  “{s.strip(' -')}”" for s in found) or "  nothing"
+    return (
+        "\n".join(textwrap.fill(f"“{s.strip(' -')}”", 92, initial_indent="  ", subsequent_indent="   ") for s in found)
+        or "  nothing"
+    )
 
 
 def graded(*traps: str) -> Markdown:
@@ -124,4 +131,30 @@ def gain(before: float, after: float) -> None:
         return "not a number" if x != x else f"{100 * x:.0f} %" if x > 0.01 else f"{x:.0e}"
 
     print(f"error of the gradient before: {said(before)}, after: {said(after)}")
-    assert after < 1e-6 and not before < 100 * after
+    assert after < 1e-6
+    assert not before < 100 * after, "NaN is none"
+
+
+class Walk(NamedTuple):
+    result: Any
+    steps: list[str]
+
+
+def walk(call: Callable[[], Any]) -> Walk:
+    """What a call returns, and which functions of eigengrad it enters, each where it is entered first."""
+    import eigengrad
+
+    root, steps = str(Path(eigengrad.__file__).parent), dict[str, None]()
+
+    def enter(frame: Any, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(root) and not code.co_name.startswith("<"):
+            where = str(Path(code.co_filename).relative_to(root))
+            steps.setdefault(f"  {where:26} {code.co_qualname.replace('.<locals>', '')}")
+
+    sys.setprofile(enter)
+    try:
+        result = call()
+    finally:
+        sys.setprofile(None)
+    return Walk(result, list(steps))

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from drawing import BLUE, COLORS, GREY, INK, MARKERS, PAPER, RED, plt, shown
-from IPython.display import HTML
+from drawing import BLUE, COLORS, GREY, INK, MARKERS, PAPER, RED, heat_map, plt, shown, table
+from IPython.display import HTML, Markdown
 
 import eigengrad
 from eigengrad.auditing import prologues
+from eigengrad.auditing.compare import Comparison
 
 #: Where the axes of errors end, and what is NaN is marked.
 TOP = 1e3
@@ -45,6 +46,38 @@ def own(loss: str) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
 
 def ours(function: Any, *args: Any) -> Callable[[np.ndarray], np.ndarray]:
     return lambda a: eigengrad.numpy.vjp(function, a, *args)[1](C)
+
+
+#: What a function may read, and what its gradient then is.
+READS = {
+    "symmetric": ("(A + Aᵀ)/2, both triangles", "v vᵀ", "`eigengrad.eigh(a)`"),
+    "lower": ("the lower triangle", "off-diagonals doubled below, 0 above", '`eigh(a, "L")`'),
+    "upper": ("the upper triangle", "off-diagonals doubled above, 0 below", '`eigh(a, "U")`'),
+}
+
+
+def three_gradients(found: Comparison) -> HTML:
+    figure, axes = plt.subplots(1, 3, figsize=(7.3, 1.6))
+    gradients = {f.convention: f.gradient for f in found.findings}
+    for ax, (form, (title, *_)) in zip(axes, READS.items(), strict=True):
+        heat_map(ax, gradients[form], 0.8)
+        ax.set_aspect("auto")
+        ax.set_title(title)
+    return shown(figure, "Three matrices: v vᵀ; off-diagonals doubled below the diagonal, 0 above; and its transpose.")
+
+
+def who_returns(found: Comparison) -> Markdown:
+    """A table of what was measured; what history returned was measured then."""
+    rows = []
+    for form, (title, gradient, ours_) in READS.items():
+        names = []
+        for f in found.findings:
+            if f.convention == form and f.kind in ("own", "historical"):
+                version = "" if f.kind == "historical" else f" {str(f.version).partition('+')[0]}"
+                wrong = " ⚠" if f.by_entries > f.resolution else ""
+                names.append(f.title.removesuffix(" (history)") + version + wrong)
+        rows.append([title, gradient, ", ".join([*names, ours_])])
+    return table(["the function reads", "its gradient", "returned by"], rows)
 
 
 def _lines(ax: Any, x: Any, lines: dict[str, list[float]]) -> None:
