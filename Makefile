@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser check grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser check docs release grid fuzz clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -13,6 +13,8 @@ help:
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make check       ruff and mypy"
+	@echo "make docs        the site, in build/docs: every page runs, some five minutes"
+	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
 
@@ -29,12 +31,23 @@ demo-numpy: $(VENV)/core
 test: $(VENV)/test
 	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-bare:
+# The command line with NumPy and SciPy alone, of whatever is installed.
+define bare
 	rm -rf .venv-bare
 	$(PYTHON) -m venv .venv-bare
-	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
-	.venv-bare/bin/eigengrad compare
+	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(1)
+	cd .venv-bare && bin/eigengrad compare && bin/python ../tests/bare.py
 	rm -rf .venv-bare
+endef
+
+test-bare:
+	$(call bare,.)
+
+release: $(VENV)/release
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(call bare,dist/*.whl)
+	$(call bare,dist/*.tar.gz)
 
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
@@ -51,8 +64,11 @@ grid: $(VENV)/test
 fuzz: $(VENV)/test
 	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
 
-docs/crossing.png: docs/draw_crossing.py $(VENV)/test
-	$(BIN)/python docs/draw_crossing.py
+docs: $(VENV)/docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/docs
+	$(BIN)/python docs/links.py build/docs
+	@echo "The site is in build/docs/index.html"
 
 docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs/%.md docs/pages.py $(VENV)/test
 	$(BIN)/python $<
@@ -74,6 +90,14 @@ $(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,test,check]'
+	@touch $@
+
+$(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all,docs]'
+	@touch $@
+
+$(VENV)/release: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) build
 	@touch $@
 
 $(VENV)/browser: $(BIN)/python pyproject.toml constraints.txt

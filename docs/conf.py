@@ -7,12 +7,15 @@ tags behind its language, as `python tags=["remove-input"]`. Where one fails, th
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -26,6 +29,7 @@ settings = ("c.IPKernelApp.log_level = 'ERROR'", "c.HistoryManager.enabled = Fal
 (profile / "ipython_kernel_config.py").write_text("\n".join(settings))
 os.environ.update(IPYTHONDIR=str(profile.parent), OMP_NUM_THREADS="1", JAX_PLATFORMS="cpu")
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project, author = "eigengrad", "The eigengrad developers"
 copyright = "The eigengrad developers"
@@ -35,7 +39,6 @@ extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "tabs", "referen
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_static"]
 nitpicky = True
-suppress_warnings = ["toc.empty_glob"]  # of pages that are written by a benchmark, and may not be there
 
 nb_custom_formats = {".md": ["pages.notebook", {}, False]}
 nb_execution_mode = "auto"
@@ -60,3 +63,15 @@ html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "a11y-light", "a11y-dark"
+
+#: Pages that a table of contents names, and that may not have been written: each is left out where it is not there.
+OPTIONAL = ("batches", "distributed", "speed")
+
+
+def setup(app: Any) -> None:
+    def present(app: Any, name: str, source: list[str]) -> None:
+        missing = [page for page in OPTIONAL if not (HERE / f"{page}.md").exists()]
+        if name == "index" and missing:
+            source[0] = re.sub(rf"^({'|'.join(missing)})\n", "", source[0], flags=re.MULTILINE)
+
+    app.connect("source-read", present)

@@ -1,7 +1,7 @@
 """Checks the links of a built site, offline: `python docs/links.py build/docs`.
 
-A link inside must lead to a page, and to a place on it, that is there; one outside must be a secure address that names a
-host. Nothing is asked of the network.
+A link inside must lead to a page, and a place on it, that is there; one outside must be a secure address with a host.
+Nothing is asked of the network.
 """
 
 from __future__ import annotations

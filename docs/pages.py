@@ -5,24 +5,40 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"^```python(?: tags=(?P<tags>\[[^]\n]*\]))?\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
-def notebook(text: str) -> Any:
+class Cell(NamedTuple):
+    kind: str  # "text" or "code"
+    source: str
+    tags: tuple[str, ...] = ()
+
+
+def cells(text: str) -> list[Cell]:
     """Each block of Python at the margin is a cell, what stands between them is text."""
+    found, end = [], 0
+    for block in BLOCK.finditer(text):
+        found.append(Cell("text", text[end : block.start()]))
+        found.append(Cell("code", block["code"].rstrip(), tuple(json.loads(block["tags"] or "[]"))))
+        end = block.end()
+    return [*found, Cell("text", text[end:])]
+
+
+def notebook(text: str) -> Any:
+    """What MyST-NB takes."""
     from nbformat import v4
 
-    cells, end = [], 0
-    for block in BLOCK.finditer(text):
-        cells.append(v4.new_markdown_cell(text[end : block.start()]))
-        cells.append(v4.new_code_cell(block["code"].rstrip(), metadata={"tags": json.loads(block["tags"] or "[]")}))
-        end = block.end()
-    cells.append(v4.new_markdown_cell(text[end:]))
-    return v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    made = [
+        v4.new_code_cell(cell.source, metadata={"tags": list(cell.tags)})
+        if cell.kind == "code"
+        else v4.new_markdown_cell(cell.source)
+        for cell in cells(text)
+    ]
+    return v4.new_notebook(cells=made, metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
 
 
 def blocks(page: Path) -> list[str]:

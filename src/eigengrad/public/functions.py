@@ -212,8 +212,8 @@ def expm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunctio
 def signm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """The sign of a symmetric or Hermitian matrix: 1 on the space of positive eigenvalues, -1 on that of negative ones.
 
-    X = V diag(sign w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = 2/|w_i - w_j| across 0, 0 on either side: only
-    gaps across 0 are divided by.
+    X = V diag(sign w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = 2/|w_i - w_j| across 0, 0 on either side:
+    only gaps across 0 are divided by.
 
     Parameters
     ----------
