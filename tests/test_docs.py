@@ -1,4 +1,4 @@
-"""The pages: each block is of a kind that is run, by `make docs` or here, and what makes the site of them does its work.
+"""The pages: each block is of a kind that is run, by `make docs` or here; and what makes a site of them does its work.
 
 A page is a notebook whose blocks of Python run when the site is built; the build fails where one does.
 """
