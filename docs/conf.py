@@ -39,6 +39,7 @@ extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "tabs", "referen
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_static"]
 nitpicky = True
+smartquotes = False
 
 nb_custom_formats = {".md": ["pages.notebook", {}, False]}
 nb_execution_mode = "auto"

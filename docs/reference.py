@@ -27,8 +27,14 @@ def sections(docstring: str) -> dict[str, str]:
     return {name: text.strip("\n") for name, text in found.items()}
 
 
+#: What letters and digits say in a docstring, as the pages write it.
+RAISED = {"^H": "ᴴ", "^T": "ᵀ", "^-1": "⁻¹"}
+
+
 def prose(text: str) -> str:
     """Backticks are code; all else is taken literally."""
+    for written, raised in RAISED.items():
+        text = text.replace(written, raised)
     pieces = re.split(r"`([^`]+)`", text)
     plain = [re.sub(r"([\\*|_`])", r"\\\1", piece) for piece in pieces]
     return "".join(f"``{pieces[i]}``" if i % 2 else plain[i] for i in range(len(pieces)))

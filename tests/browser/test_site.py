@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
