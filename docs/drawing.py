@@ -61,6 +61,12 @@ def shown(figure: Any, alt: str) -> HTML:
     return HTML(f'<div class="drawn" role="img" aria-label="{label}" style="max-width:{width:.0f}px">{svg}</div>')
 
 
+def saved(figure: Any, path: Path) -> None:
+    """The same on paper, for a code host."""
+    figure.savefig(path, dpi=130, facecolor="white")
+    plt.close(figure)
+
+
 def table(head: list[str], rows: list[list[Any]]) -> Markdown:
     lines = [head, ["---"] * len(head), *rows]
     return Markdown("\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines))

@@ -85,8 +85,8 @@ def test_every_parameter_is_described(name):
 
 def test_docstrings_become_restructured_text():
     """Bars, stars and underscores are what they say; backticks are code; examples are left alone."""
-    text = "Of |A| and x_ or a*b, `eigh`: V^H.\n\nParameters\n----------\na : array, |a|\n    Which.\n*args, k\n\nExamples\n"
-    lines = reference.restructured(text + "--------\n>>> 2 * 3\n6\n")
+    text = "Of |A| and x_ or a*b, `eigh`: V^H.\n\nParameters\n----------\na : array, |a|\n    Which.\n*args, k\n"
+    lines = reference.restructured(text + "\nExamples\n--------\n>>> 2 * 3\n6\n")
     assert lines[0] == r"Of \|A\| and x\_ or a\*b, ``eigh``: Vᴴ."
     assert r"**a** : array, \|a\|" in lines
     assert lines[lines.index(r"**\*args, k**") + 1].strip() == "\\"
