@@ -70,6 +70,9 @@ docs: $(VENV)/docs
 	$(BIN)/python docs/links.py build/docs
 	@echo "The site is in build/docs/index.html"
 
+docs/three.png: docs/figures.py docs/drawing.py $(VENV)/docs
+	$(BIN)/python $<
+
 docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs/%.md docs/pages.py docs/drawing.py $(VENV)/docs
 	$(BIN)/python $<
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drawing import BLUE, COLORS, GREY, INK, MARKERS, PAPER, RED, heat_map, plt, shown, table
+from drawing import BLUE, COLORS, GREY, INK, MARKERS, PAPER, RED, heat_map, plt, saved, shown, table
 from IPython.display import HTML, Markdown
+from matplotlib.figure import Figure
 
 import eigengrad
 from eigengrad.auditing import prologues
-from eigengrad.auditing.compare import Comparison
+from eigengrad.auditing.compare import Comparison, compare, question
 
 #: Where the axes of errors end, and what is NaN is marked.
 TOP = 1e3
@@ -56,14 +58,19 @@ READS = {
 }
 
 
-def three_gradients(found: Comparison) -> HTML:
+def three(found: Comparison) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(7.3, 1.6))
     gradients = {f.convention: f.gradient for f in found.findings}
     for ax, (form, (title, *_)) in zip(axes, READS.items(), strict=True):
         heat_map(ax, gradients[form], 0.8)
         ax.set_aspect("auto")
         ax.set_title(title)
-    return shown(figure, "Three matrices: v vᵀ; off-diagonals doubled below the diagonal, 0 above; and its transpose.")
+    return figure
+
+
+def three_gradients(found: Comparison) -> HTML:
+    words = "Three matrices: v vᵀ; off-diagonals doubled below the diagonal, 0 above; and its transpose."
+    return shown(three(found), words)
 
 
 def who_returns(found: Comparison) -> Markdown:
@@ -245,8 +252,8 @@ def chart() -> HTML:
     box = {"boxstyle": "round,pad=0.45", "facecolor": PAPER, "edgecolor": GREY}
     call = {**box, "edgecolor": BLUE, "linewidth": 1.8}
     arrow = {"arrowstyle": "->", "color": INK, "shrinkA": 0, "shrinkB": 0}
-    for k, (question, answer) in enumerate(questions):
-        ax.text(1.0, -k, question, ha="center", va="center", bbox=box)
+    for k, (asked, answer) in enumerate(questions):
+        ax.text(1.0, -k, asked, ha="center", va="center", bbox=box)
         ax.text(3.6, -k, answer, ha="center", va="center", bbox=call, family="monospace", fontsize=9)
         ax.annotate("", (2.5, -k), (1.95, -k), arrowprops=arrow)
         ax.text(2.22, -k + 0.1, "yes", ha="center", fontsize=9)
@@ -258,3 +265,7 @@ def chart() -> HTML:
     ax.axis("off")
     words = "; ".join(f"{' '.join(q.split())} {' '.join(a.split())}" for q, a in questions)
     return shown(figure, f"From the loss to the function. Is it {words}; if none, eigh: right, or refused.")
+
+
+if __name__ == "__main__":  # for the README
+    saved(three(compare(question(), names=())), Path(__file__).with_name("three.png"))
