@@ -4,19 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser check docs release grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser check docs release grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
 	@echo "make test        install with all frameworks, run the tests"
-	@echo "make test-bare   the command line with NumPy and SciPy alone"
+	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make check       ruff and mypy"
-	@echo "make docs        the site, in build/docs: every page runs, some five minutes"
+	@echo "make docs        the site, in site/: every page runs, some five minutes"
 	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
+	@echo "make bench       times beside every framework's own, docs/speed.md: a quarter of an hour, on an idle machine"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -36,18 +37,26 @@ define bare
 	rm -rf .venv-bare
 	$(PYTHON) -m venv .venv-bare
 	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(1)
-	cd .venv-bare && bin/eigengrad compare && bin/python ../tests/bare.py
-	rm -rf .venv-bare
+	cd .venv-bare && bin/eigengrad --version && bin/eigengrad compare && bin/python ../tests/bare.py
+endef
+
+# And where there is no compiler: LAPACK serves instead of the kernel for small matrices.
+define uncompiled
+	rm -rf build
+	CC=/bin/false .venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps $(1)
+	cd .venv-bare && bin/eigengrad --version | grep LAPACK && bin/python ../tests/bare.py
+	rm -rf .venv-bare build
 endef
 
 test-bare:
 	$(call bare,.)
+	$(call uncompiled,.)
 
 release: $(VENV)/release
-	rm -rf dist
+	rm -rf build dist
 	$(BIN)/python -m build --outdir dist
 	$(call bare,dist/*.whl)
-	$(call bare,dist/*.tar.gz)
+	$(call uncompiled,dist/*.tar.gz)
 
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
@@ -65,10 +74,15 @@ fuzz: $(VENV)/test
 	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
 
 docs: $(VENV)/docs
-	rm -rf build/docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/docs
-	$(BIN)/python docs/links.py build/docs
-	@echo "The site is in build/docs/index.html"
+	rm -rf site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site
+	$(BIN)/python docs/links.py site
+	@echo "The site is in site/index.html"
+
+bench: $(VENV)/bench
+	$(BIN)/python benchmarks/bench.py
+	mv benchmarks/results/speed.json docs/speed.json
+	$(BIN)/python benchmarks/page.py docs/speed.json
 
 docs/three.png: docs/figures.py docs/drawing.py $(VENV)/docs
 	$(BIN)/python $<
@@ -77,7 +91,7 @@ docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs
 	$(BIN)/python $<
 
 clean:
-	rm -rf $(VENV) .venv-bare build dist src/*.egg-info
+	rm -rf $(VENV) .venv-bare build dist site src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"
@@ -101,6 +115,11 @@ $(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/release: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) build
+	@touch $@
+
+# Two peers that not every machine can install; what is missing is not measured, and the page says so.
+$(VENV)/bench: $(VENV)/all
+	$(PIP) --editable '.[all,bench]' || echo "The optional peers cannot be installed here: measured without them."
 	@touch $@
 
 $(VENV)/browser: $(BIN)/python pyproject.toml constraints.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import re
 import sys
@@ -27,6 +28,7 @@ FUNCTIONS = {
     for name in module.__all__
     if inspect.isfunction(value := getattr(module, name))
 } | {name: getattr(eigengrad, name) for name in eigengrad._TOOLS}
+TAKING = [name for name, function in FUNCTIONS.items() if inspect.signature(function).parameters]
 CLASSES = {
     name: value
     for module in (eigengrad, numpy)
@@ -57,7 +59,19 @@ def test_functions_of_a_matrix_are_in_the_reference(name):
     assert kind.__doc__
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - set(TAKING)))
+def test_docstrings_of_what_takes_nothing(name):
+    """It tells of the installation: a sentence, and an example that runs."""
+    found = doctest.DocTestFinder().find(FUNCTIONS[name], name)
+    assert FUNCTIONS[name].__doc__.splitlines()[0].endswith(".")
+    assert [example for test in found for example in test.examples]
+    runner = doctest.DocTestRunner()
+    for test in found:
+        runner.run(test)
+    assert runner.failures == 0
+
+
+@pytest.mark.parametrize("name", TAKING)
 def test_docstrings_are_whole(name):
     function = FUNCTIONS[name]
     parts = reference.sections(function.__doc__)
@@ -73,12 +87,11 @@ def test_docstrings_are_whole(name):
     assert parts["Examples"].startswith(">>>")
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", TAKING)
 def test_every_parameter_is_described(name):
     """Each by its name at the margin of the section, alone or in a list."""
-    described = re.findall(
-        r"^(\S.*?)(?: : |$)", reference.sections(FUNCTIONS[name].__doc__)["Parameters"], re.MULTILINE
-    )
+    text = reference.sections(FUNCTIONS[name].__doc__)["Parameters"]
+    described = re.findall(r"^(\S.*?)(?: : |$)", text, re.MULTILINE)
     known = {word.strip("* ") for line in described for word in line.split(",")}
     assert set(inspect.signature(FUNCTIONS[name]).parameters) <= known
 

@@ -25,6 +25,7 @@ from . import errors, frameworks, functions, public
 from .conventions import Detection
 from .errors import EigengradError
 from .public import BlocksResult, EighResult, dispatch
+from .solvers.small import KERNEL
 
 if TYPE_CHECKING:
     from . import autograd, jax, numpy, tensorflow, torch
@@ -50,6 +51,7 @@ __all__ = [
     "funm",
     "invsqrtm",
     "jax",
+    "kernel",
     "logdet",
     "logm",
     "numpy",
@@ -89,6 +91,21 @@ vech = dispatch(public.vech, __name__)
 unvech = dispatch(public.unvech, __name__)
 svec = dispatch(public.svec, __name__)
 unsvec = dispatch(public.unsvec, __name__)
+
+
+def kernel() -> str:
+    """What computes batches of small real matrices: "lanes, " and an instruction set, or "LAPACK".
+
+    The kernel is compiled when eigengrad is installed, where there is a compiler. Without it everything works the same,
+    through LAPACK, and slower for matrices up to 16×16.
+
+    Examples
+    --------
+    >>> import eigengrad as eg
+    >>> eg.kernel().partition(",")[0] in ("lanes", "LAPACK")
+    True
+    """
+    return KERNEL
 
 
 #: Tools that are imported when they are first named, and the module that each comes from.

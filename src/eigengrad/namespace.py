@@ -14,6 +14,7 @@ from .operands import matrix
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+from .solvers import small
 
 
 def quiet() -> Any:
@@ -125,7 +126,10 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
+        small=lambda *_: None,
+        small_eigh=_small_eigh,
     )
+    xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
     read, narrow, moved, part = (make(rule, xp) for rule in (_READ, _NARROW, _AFFINE, _PART))
@@ -218,6 +222,33 @@ def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
 
 def _asked(g: Any, x: Any) -> Any:
     return None if isinstance(g, Dual) or isinstance(x, Dual) else np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
+
+
+def _small_eigh(A: Any, merged: bool, by: Any) -> tuple[Any, Any]:
+    n = A.shape[-1]
+    if A.dtype in small.BITS and small.fits(n, A.size // (n * n), False):
+        w, V, happened = small.eigh(A, small.MERGED if merged else small.GENERIC_BASIS)
+        if not happened & small.UNSOLVED:
+            return w, V
+    return by(A)  # type: ignore[no-any-return]
+
+
+def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:
+    w, _, V, _ = out
+    gw, gW, gV, gecho = gout
+    if (
+        isinstance(V, np.ndarray)
+        and V.dtype in small.BITS
+        and small.fits(w.shape[-1], w.size // w.shape[-1], False)
+        and not how.coarse
+        and not any(isinstance(g, Dual) for g in gout)
+        and not np.any(gW)
+        and not np.any(gecho)
+    ):
+        gA, refused = small.pullback(w, V, gw, gV, how.degenerate != "subgradient")
+        if not refused or how.degenerate == "nan":
+            return gA
+    return by(xp, out, gout, how)
 
 
 def _no_function(*_: Any) -> Any:

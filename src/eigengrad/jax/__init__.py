@@ -24,7 +24,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host
+from . import host, small
 
 __all__ = [
     "BlocksResult",
@@ -147,10 +147,13 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=jnp.asarray,
     hosted=lambda a: True,
+    small=lambda *_: None,
+    small_eigh=small.eigh,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small_pull = partial(small.pull, _xp)
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
@@ -185,6 +188,15 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
 
 def _zero(x: Any) -> bool:
     return type(x) is ad.Zero
+
+
+def _nothing(zero: Any) -> Any:
+    """Zeros that can be told from others while a program is traced: an array of NumPy, of one number."""
+    return np.broadcast_to(np.zeros((), zero.aval.dtype), zero.aval.shape)
+
+
+def _fitted(g: Any, like: Any) -> Any:
+    return ad.Zero(like.aval) if g is None else jnp.conj(g).astype(like.aval.dtype)
 
 
 def _any_nan(arrays: Any) -> Any:
@@ -270,9 +282,9 @@ def _primitives(rule: Rule) -> Primitive:
         none = [None] * (len(x) + len(y))
         if all(map(_zero, cotangents)):
             return [*none, *(ad.Zero(v.aval) if ad.is_undefined_primal(v) else None for v in dx)]
-        gx = back(x, y, tuple(jnp.conj(ad.instantiate_zeros(c)) for c in cotangents), how)
+        gx = back(x, y, tuple(_nothing(c) if _zero(c) else jnp.conj(c) for c in cotangents), how)
         fitted = zip(gx, dx, strict=True)
-        return [*none, *(jnp.conj(g).astype(v.aval.dtype) if ad.is_undefined_primal(v) else None for g, v in fitted)]
+        return [*none, *(_fitted(g, v) if ad.is_undefined_primal(v) else None for g, v in fitted)]
 
     ad.primitive_jvps[f], ad.primitive_jvps[d], ad.primitive_transposes[d] = f_jvp, d_jvp, d_transpose
     return f

@@ -121,6 +121,8 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
         for rule, x, out, how in reversed(tape):
             gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
             for v, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
+                if g is None:
+                    continue
                 total[id(v)] = total[id(v)] + g if id(v) in total else g
         operands = [x for x in (a, kwargs.get(partner(function))) if x is not None]
         found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]

@@ -4,7 +4,7 @@ A rule is a primitive with its two derivatives, over an array namespace `xp`:
 
     primal(xp, x, how)            -> out          what it computes, a tuple
     jvp(xp, x, out, dx, how)      -> dout         along tangents dx
-    vjp(xp, x, out, gout, how)    -> gx           from cotangents gout, for <X, Y> = Re tr(X^H Y)
+    vjp(xp, x, out, gout, how)    -> gx           from cotangents gout, for <X, Y> = Re tr(X^H Y); None is zero
 
 `x`, `out`, `dx`, `gout`, `gx` are tuples of arrays, `how` one hashable value of options. An adapter turns a rule into
 a differentiable function of its framework with its `attach` and hangs it on its namespace under the rule's name. A
@@ -30,6 +30,9 @@ where a matrix is meant; and
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
+    small_eigh(A, merged, by)   w, V of Hermitian matrices in a generic basis, equal eigenvalues merged: by a compiled
+                                kernel, if they are small, else by(A)
+    small_pull(by, out, gout, how)      the gradient of small ones by the kernel, else by(xp, out, gout, how)
     gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """
 
@@ -83,6 +86,8 @@ NAMES = frozenset(
         "columns",
         "along",
         "pull",
+        "small_eigh",
+        "small_pull",
     ]
 )
 

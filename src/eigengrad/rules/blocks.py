@@ -131,8 +131,14 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
-    w, V = solve(xp, A, how)
-    return generic(xp, _merged(xp, w, how), V, how)
+
+    def by_solver(A: Any) -> tuple[Any, Any]:
+        w, V = solve(xp, A, how)
+        return generic(xp, _merged(xp, w, how), V, how)
+
+    if how.cuts is not None or how.degenerate == "split":
+        return by_solver(A)
+    return xp.small_eigh(A, how.degenerate != "subgradient", by_solver)  # type: ignore[no-any-return]
 
 
 def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
@@ -162,13 +168,17 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+    return (_pullback(xp, out, gout, how) if how.cuts is not None else xp.small_pull(_pullback, out, gout, how),)
+
+
+def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     W, V = out[1:3]
     same = same_block(xp, W, how)
     single = not clustered(xp, spectrum_of(xp, W), same, how)
     found = asked.few(xp, out, gout, None if single else same, how, middle)
     if found is not None:
-        return (found,)
-    return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
+        return found
+    return hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V))
 
 
 def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host
+from . import host, small
 
 __all__ = [
     "BlocksResult",
@@ -191,6 +191,9 @@ _xp = SimpleNamespace(
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small = partial(small.eigh, _xp)
+_xp.small_eigh = lambda A, merged, by: by(A)
+_xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 
 def _without_tangent(x: torch.Tensor) -> torch.Tensor:
