@@ -127,8 +127,8 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         pull=_no_function,
         hosted=lambda a: True,
         small=lambda *_: None,
-        small_eigh=_small_eigh,
     )
+    xp.small_eigh = lambda by, A, how: _small_eigh(xp, by, A, how)
     xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
@@ -224,13 +224,13 @@ def _asked(g: Any, x: Any) -> Any:
     return None if isinstance(g, Dual) or isinstance(x, Dual) else np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
 
 
-def _small_eigh(A: Any, merged: bool, by: Any) -> tuple[Any, Any]:
+def _small_eigh(xp: Any, by: Any, A: Any, how: Any) -> tuple[Any, Any]:
     n = A.shape[-1]
     if A.dtype in small.BITS and small.fits(n, A.size // (n * n), False):
-        w, V, happened = small.eigh(A, small.MERGED if merged else small.GENERIC_BASIS)
+        w, V, happened = small.eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
         if not happened & small.UNSOLVED:
             return w, V
-    return by(A)  # type: ignore[no-any-return]
+    return by(xp, A, how)  # type: ignore[no-any-return]
 
 
 def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:

@@ -148,12 +148,11 @@ _xp = SimpleNamespace(
     lift=jnp.asarray,
     hosted=lambda a: True,
     small=lambda *_: None,
-    small_eigh=small.eigh,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
-_xp.small_pull = partial(small.pull, _xp)
+_xp.small_eigh, _xp.small_pull = small.attach(_xp)
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
@@ -200,7 +199,7 @@ def _fitted(g: Any, like: Any) -> Any:
 
 
 def _any_nan(arrays: Any) -> Any:
-    return sum((jnp.sum(jnp.isnan(x)) for x in arrays), start=jnp.zeros((), int)) > 0
+    return sum((jnp.sum(jnp.isnan(x)) for x in arrays if x is not None), start=jnp.zeros((), int)) > 0
 
 
 @cache

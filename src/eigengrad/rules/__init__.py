@@ -30,8 +30,8 @@ where a matrix is meant; and
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
-    small_eigh(A, merged, by)   w, V of Hermitian matrices in a generic basis, equal eigenvalues merged: by a compiled
-                                kernel, if they are small, else by(A)
+    small_eigh(by, A, how)      w, V of Hermitian matrices in a generic basis, equal eigenvalues merged, but not by
+                                "subgradient": of small ones by a compiled kernel, else by(xp, A, how)
     small_pull(by, out, gout, how)      the gradient of small ones by the kernel, else by(xp, out, gout, how)
     gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """

@@ -131,14 +131,14 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
-
-    def by_solver(A: Any) -> tuple[Any, Any]:
-        w, V = solve(xp, A, how)
-        return generic(xp, _merged(xp, w, how), V, how)
-
     if how.cuts is not None or how.degenerate == "split":
-        return by_solver(A)
-    return xp.small_eigh(A, how.degenerate != "subgradient", by_solver)  # type: ignore[no-any-return]
+        return _decompose(xp, A, how)
+    return xp.small_eigh(_decompose, A, how)  # type: ignore[no-any-return]
+
+
+def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
+    w, V = solve(xp, A, how)
+    return generic(xp, _merged(xp, w, how), V, how)
 
 
 def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:

@@ -165,11 +165,11 @@ _xp = SimpleNamespace(
     lift=tf.convert_to_tensor,
     hosted=lambda a: not host.compiled(),
     small=lambda *_: None,
-    small_eigh=small.eigh,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small_eigh = partial(small.eigh, _xp)
 _xp.small_pull = partial(small.pull, _xp, _tracked)
 
 

@@ -23,12 +23,13 @@ def _threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
-def eigh(A: Any, merged: bool, by: Callable[[Any], Any]) -> tuple[Any, Any]:
+def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     if _serves(A):
-        w, V, happened = small.eigh(A.numpy(), small.MERGED if merged else small.GENERIC_BASIS, _threads())
+        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
+        w, V, happened = small.eigh(A.numpy(), turned, _threads())
         if not happened & small.UNSOLVED:
             return tf.convert_to_tensor(w), tf.convert_to_tensor(V)
-    return by(A)  # type: ignore[no-any-return]
+    return by(xp, A, how)  # type: ignore[no-any-return]
 
 
 def pull(xp: Any, followed: Callable[[Any], bool], by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:

@@ -192,7 +192,7 @@ _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.d
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
 _xp.small = partial(small.eigh, _xp)
-_xp.small_eigh = lambda A, merged, by: by(A)
+_xp.small_eigh = lambda by, A, how: by(_xp, A, how)
 _xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 
