@@ -13,7 +13,7 @@ help:
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make check       ruff and mypy"
-	@echo "make docs        the site, in site/: every page runs, some five minutes"
+	@echo "make docs        the site, in site/html: every page runs, some five minutes"
 	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
@@ -75,9 +75,9 @@ fuzz: $(VENV)/test
 
 docs: $(VENV)/docs
 	rm -rf site
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site
-	$(BIN)/python docs/links.py site
-	@echo "The site is in site/index.html"
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site/html
+	$(BIN)/python docs/links.py site/html
+	@echo "The site is in site/html/index.html"
 
 bench: $(VENV)/bench
 	$(BIN)/python benchmarks/bench.py

@@ -1,4 +1,4 @@
-"""Checks the links of a built site, offline: `python docs/links.py site`.
+"""Checks the links of a built site, offline: `python docs/links.py site/html`.
 
 A link inside must lead to a page, and a place on it, that is there; one outside must be a secure address with a host.
 Nothing is asked of the network.

@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from test_browser import CONTRAST, browser, luminance
 
 ROOT = Path(__file__).parents[2]
-SITE = ROOT / "site"
+SITE = ROOT / "site" / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 SCREENS = os.environ.get("EIGENGRAD_SCREENSHOTS")  # a folder to keep them in
 
