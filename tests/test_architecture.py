@@ -26,6 +26,8 @@ FLOORS = {
     "conventions": 1,
     "frameworks": 1,
     "duals": 1,
+    "halves": 1,
+    "lapack": 1,
     "solvers": 1,
     "rules": 2,
     "operands": 2,

@@ -8,9 +8,11 @@ A module imports only from lower floors:
     3  public/        the public functions, written once
        namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
-    1  reading · conventions · clusters · differences · functions · frameworks · duals · solvers/
+    1  reading · conventions · clusters · differences · functions · frameworks · duals · halves · lapack
+                      · solvers/
                       how an array stands for a matrix · which eigenvalues are equal · functions with their divided
-                      differences · whose an array is · forward mode for NumPy · a few eigenpairs on the host
+                      differences · whose an array is · forward mode for NumPy · Hermitian arrays that nobody follows
+                      · dense eigensolvers for NumPy · a few eigenpairs on the host
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.

@@ -157,8 +157,8 @@ def _small_pull(by: Any, out: Any, gout: Any, how: Any) -> Any:
 
 
 _CONSTANT = (
-    "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite iscomplex eps any numpy eigensolver "
-    "eigenvalues size"
+    "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite finite iscomplex eps any numpy "
+    "eigensolver eigenvalues size"
 )
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
@@ -171,6 +171,11 @@ _xp = SimpleNamespace(
     concatenate=anp.concatenate,
     tril=anp.tril,
     reshape=anp.reshape,
+    choose=namespace.choose,
+    again=lambda x: 1.0 * x,
+    exact=lambda X: not isbox(X) and namespace.xp.exact(X),
+    weighted=lambda V, g: None if isbox(V) or isbox(g) else namespace.xp.weighted(V, g),
+    half=lambda X, Y: None if isbox(X) or isbox(Y) else namespace.xp.half(X, Y),
     diagonal=lambda X: X[..., np.arange(_value(X).shape[-1]), np.arange(_value(X).shape[-1])],
     embed=lambda w: w[..., None] * np.eye(_value(w).shape[-1], dtype=_value(w).dtype),
     take=lambda x, i: x[..., i],

@@ -86,6 +86,15 @@ def _before(xp: Any, w: Any) -> Any:
     return xp.concatenate([w[..., :1], w[..., :-1]], -1)
 
 
+def repeated(xp: Any, w: Any) -> Any:
+    """Which ascending eigenvalues lie in the cluster of the one below: boolean, (..., n - 1)."""
+    return _repeated(xp, w, tolerance(xp, w))
+
+
+def _repeated(xp: Any, w: Any, width: Any) -> Any:
+    return (w - _before(xp, w) > width)[..., 1:] == False  # noqa: E712 - an array
+
+
 def same_cluster(xp: Any, w: Any, width: Any = None) -> Any:
     """Which pairs of ascending eigenvalues lie in one cluster: boolean, (..., n, n), a partition."""
     label = number(xp, w, tolerance(xp, w) if width is None else width)
@@ -125,13 +134,18 @@ def split(xp: Any, w: Any) -> Any:
     return xp.where(lifted - w > tolerance(xp, w), lifted, w)
 
 
-def merge(xp: Any, w: Any, width: Any = None) -> Any:
+def merge(xp: Any, w: Any, width: Any = None, look: bool = True) -> Any:
     """Equal eigenvalues made exactly equal: each becomes the mean of its cluster.
 
     So (w, V) is the exact decomposition of a matrix within rounding of the one given, and a symmetric loss sends back
     exactly equal weights, however steep it is: that is what lets weights be judged. Differences from the lowest member
-    are averaged: single eigenvalues, and ones that agree already, keep every bit.
+    are averaged: single eigenvalues, and ones that agree already, keep every bit. `look` as in `choose`.
     """
+    width = tolerance(xp, w) if width is None else width
+    return xp.choose(_repeated(xp, w, width), look, lambda: _merged(xp, w, width), lambda: w)
+
+
+def _merged(xp: Any, w: Any, width: Any) -> Any:
     same, row = same_cluster(xp, w, width), w[..., None, :]
     lowest = -xp.max(xp.where(same, -row, float("-inf")), -1)
     above = xp.sum(xp.where(same, row - lowest[..., :, None], 0.0), -1)

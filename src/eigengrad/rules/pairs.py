@@ -101,7 +101,7 @@ def _pairs(xp: Any, x: Any, how: Any) -> Any:
     own, V, width, edge, size = solve(xp, x, how)
     w, V = generic(xp, merge(xp, own, width), V, plain(how))
     W = xp.embed(xp.cast(w, V))
-    return own if how.degenerate == "subgradient" else w, W, V, 1.0 * W, edge, size
+    return own if how.degenerate == "subgradient" else w, W, V, xp.again(W), edge, size
 
 
 def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:

@@ -103,6 +103,10 @@ def _isfinite(x: Any) -> Any:
     return tf.math.is_finite(x)
 
 
+def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    return yes() if not look or not tf.executing_eagerly() or bool(tf.reduce_any(bad)) else no()
+
+
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
     if tf.executing_eagerly():
         return total(function, n)
@@ -137,6 +141,12 @@ _xp = SimpleNamespace(
     tril=_tril,
     reshape=tf.reshape,
     isfinite=_isfinite,
+    finite=lambda x: bool(tf.reduce_all(_isfinite(x))) if tf.executing_eagerly() else None,
+    choose=_choose,
+    exact=lambda X: False,
+    half=lambda X, Y: None,
+    weighted=lambda V, g: None,
+    again=lambda x: 1.0 * x,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
     cast=_cast,

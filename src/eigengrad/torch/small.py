@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch._C import _are_functorch_transforms_active, _len_torch_dispatch_stack
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 
 from ..public.binding import How
@@ -47,6 +48,7 @@ def _plain(a: Any) -> bool:
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and not a.is_neg()
+        and not is_legacy_batchedtensor(a)
     )
 
 
