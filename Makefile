@@ -97,6 +97,11 @@ $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"
 	$(PYTHON) -m venv $(VENV)
 
+# All of them at once, for who runs everything: eigengrad is built once.
+$(VENV)/everything: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all,test,check,docs,browser]' build
+	@touch $(addprefix $(VENV)/,core all test docs release browser) $@
+
 $(VENV)/core: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable .
 	@touch $@
