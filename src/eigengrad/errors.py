@@ -77,6 +77,13 @@ class NotConverged(ConvergenceError):
     """
 
 
+class RankError(EigengradError):
+    """On one of several processes a function of the user failed, so that all of them stop.
+
+    Attributes: `rank`.
+    """
+
+
 class DerivativeError(EigengradError):
     """The quantity asked for has no derivative here, or none that the rule can know."""
 
@@ -102,6 +109,14 @@ class DomainError(DerivativeError):
     Attributes: `index` (of the matrix in its batch), and of a value that is missing `position`, `eigenvalue`,
     `tolerance`; of a derivative `measured` and `allowed`.
     """
+
+
+def gradients_alone(asked: str) -> DerivativeError:
+    """Of matrices of PETSc, whose other derivatives are refused."""
+    return DerivativeError(
+        f"Of matrices of PETSc there are gradients, by reverse mode and once; this is {asked}. On one machine a sparse "
+        "matrix of SciPy, or of a framework, has all derivatives: hand it over as one."
+    )
 
 
 def indefinite(

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from ..errors import DtypeError, OptionError, ShapeError
+from ..rules import distributed as spread
 from ..rules import pairs
 from ..rules.system import Given, Sparse, System, kind
 from ..solvers import Krylov, Options, Problem, checked
-from . import actions
+from . import actions, distributed
 from .binding import How, option, together
 from .eigen import DegenerateValues, EighResult
 
@@ -115,7 +116,11 @@ def eigsh(
         k=k, sigma=sigma, which=which, v0=_start(xp, v0), ncv=ncv, maxiter=maxiter, tol=tol, rng=rng, OPinv=OPinv,
         Minv=Minv, preconditioner=preconditioner,
     )  # fmt: skip
-    if callable(A) and not hasattr(A, "shape"):
+    if distributed.is_spread(A):
+        if n is not None or dtype is not None:
+            raise OptionError("n and dtype belong to a function A(x, *params), and A is a matrix. Leave them out.")
+        x, order, system = distributed.system(xp, A, M, params, options)
+    elif callable(A) and not hasattr(A, "shape"):
         x, order, system = actions.system(xp, A, M, params, n, dtype, options)
     else:
         if not isinstance(params, tuple) or params or n is not None or dtype is not None:
@@ -128,6 +133,9 @@ def eigsh(
     if not tracked:
         found = EighResult(*pairs.decompose(xp, x, how))
         return found.eigenvalues if values else found
+    if isinstance(system, spread.Spread):
+        w, _, V, *_ = xp.rule(spread.pairs_of(len(x)))(*x, how)
+        return w if values else EighResult(w, V)
     w, _, V, echo, edge, _ = xp.rule(pairs.pairs_of(len(x)))(*x, how)
     return w if values else EighResult(w, pairs.shown(xp, V, echo, edge, how))
 

@@ -171,10 +171,11 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
 
 
-def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
+def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: Any = None) -> Any:
     """in(G) + Sylv(W, skew(V^H gV)), refused where the loss tells apart what is equal.
 
-    `size` is max|w| of the whole spectrum, where w is a few of it.
+    `size` is max|w| of the whole spectrum, where w is a few of it; `lengths` has columns of the norms of those of gV,
+    where gV is a stand-in.
     """
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
@@ -184,7 +185,8 @@ def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
     if clustered(xp, w, same, how):
         X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
     (R,) = xp.settle(X, Y, W, how)
-    R_known = without_rounding(xp, R, gV, w, largest(xp, w) if size is None else size, how)
+    sizes = gV if lengths is None else lengths
+    R_known = without_rounding(xp, R, sizes, w, largest(xp, w) if size is None else size, how)
     (K,) = xp.sylvester(W, R_known, how)
     return G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
 

@@ -62,7 +62,7 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
             if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
                 raise
             return tuple(
-                np.full([m or x[0].shape[-1] for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
+                np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
             )
         except np.linalg.LinAlgError as error:  # of a small matrix inside an iteration, that overflowed
             raise unconverged(error) from error
@@ -72,7 +72,8 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
     real = {"complex128": "float64", "complex64": "float32"}.get(system.dtype, system.dtype)
     shapes = [((*batch, system.count), real)] * 3 + [((*batch, 1), real)]
     if vectors:
-        shapes.insert(1, ((*batch, how.order, system.count), system.dtype))
+        rows = how.order if system.rows is None else system.rows
+        shapes.insert(1, ((*batch, rows, system.count), system.dtype))
     axes = tuple(system.axes or len(v.shape) for v in x)
     w, *V, width, edge, size = xp.host(over(run, axes, system), shapes, *x)
     edge = xp.where(edge > 0.0, 1.0 + number(xp, w, width), 0.0)
