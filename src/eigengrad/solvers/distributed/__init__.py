@@ -13,8 +13,11 @@ user brings a matrix of theirs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from ..found import Found
 from ..krylov import Krylov
 from ..options import Options
 from ..projected import Projected
@@ -40,6 +43,27 @@ class Distributed(Krylov):
         if self._made is None:
             self._made = Slepc(self._pencil, self._options)  # type: ignore[arg-type]
         return self._made  # type: ignore[return-value]
+
+    def pairs(self) -> Found:
+        with self._held():
+            return super().pairs()
+
+    def complement(self, w: Any, V: Any, R: Any) -> Any:
+        with self._held():
+            return super().complement(w, V, R)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """After an error nothing is left to PETSc, which would free it when Python is gone, and crash."""
+        try:
+            yield
+        except BaseException:
+            if self._made is not None:
+                self._made.eps.destroy()  # type: ignore[attr-defined]
+            for M in (self._pencil.A, self._pencil.B):
+                if M is not None:
+                    M.destroy()
+            raise
 
     def _projected(self, V: Any) -> Projected:
         return Complement(self._engine, V, self._options)

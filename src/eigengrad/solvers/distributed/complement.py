@@ -67,10 +67,12 @@ class Complement(Projected):
         ksp.setTolerances(rtol=goal, atol=0.0, max_it=min(STEPS, 5 * of.n))
         ksp.setFromOptions()
         b, x = np.ascontiguousarray(sign * left), np.zeros_like(left, order="C")
-        self.spread.ranks.together(lambda: ksp.solve(of.vec(b), of.vec(x)))
-        found = ksp.getConvergedReason(), x, ksp.getIterationNumber()
-        ksp.destroy(), T.destroy()
-        return found
+        try:
+            self.spread.ranks.together(lambda: ksp.solve(of.vec(b), of.vec(x)))
+            self.spread.said()
+            return ksp.getConvergedReason(), x, ksp.getIterationNumber()
+        finally:
+            ksp.destroy(), T.destroy()
 
 
 class _Context:

@@ -32,7 +32,18 @@ class Spread(Pencil):
         found = np.empty_like(columns)
         for x, y in zip(columns, found, strict=True):
             mult(self.of[0].vec(x), self.of[0].vec(y))
+        self.said()
         return found[0] if X.ndim == 1 else np.ascontiguousarray(found.T)
+
+    def failed(self) -> Exception | None:
+        """An error of a shell's, that all ranks have."""
+        return next((of.guard.error for of in self.of if of.guard and of.guard.error), None)
+
+    def said(self) -> None:
+        """Raises it, where nothing of PETSc's is left half done."""
+        error = self.failed()
+        if error is not None:
+            raise error
 
     def adjoint(self, V: Any, X: Any) -> Any:
         return self.ranks.sum(super().adjoint(V, X))

@@ -32,6 +32,7 @@ class Held:
             )
         self.mat, self.n, self.local, self.start = mat, n, local, mat.getOwnershipRange()[0]
         self.dtype, self.ranks, self.PETSc = np.dtype(PETSc.ScalarType), ranks, PETSc
+        self.guard: _Guarded | None = None  # of a shell, while it is multiplied by
 
     def vec(self, x: Any) -> Any:
         """A vector of PETSc around one of NumPy, this rank's part of it."""
@@ -116,9 +117,8 @@ class Shell(Held):
 
     def matrix(self, name: str) -> Any:
         """The same, with products in which an error of one rank is an error of all."""
-        H = self.PETSc.Mat().createPython(
-            ((self.local, self.n),) * 2, _Guarded(self.mat, name, self.ranks), comm=self.mat.getComm()
-        )
+        self.guard = _Guarded(self.mat, name, self.ranks)
+        H = self.PETSc.Mat().createPython(((self.local, self.n),) * 2, self.guard, comm=self.mat.getComm())
         H.setUp()
         kind = self.PETSc.Mat.Option
         H.setOption(kind.HERMITIAN if self.dtype.kind == "c" else kind.SYMMETRIC, True)
@@ -135,12 +135,26 @@ class Shell(Held):
 
 
 class _Guarded:
-    """The context of a matrix that multiplies by another one."""
+    """The context of a matrix that multiplies by another one.
+
+    An error that left a product inside of a solver of PETSc's would leave that solver half done, and it could not even
+    be freed. So the error waits here, and products are copies, until the solver has ended.
+    """
 
     def __init__(self, mat: Any, name: str, ranks: Ranks) -> None:
         self.mat, self.name, self.ranks = mat, name, ranks
+        self.error: Exception | None = None
 
     def mult(self, _: Any, x: Any, y: Any) -> None:
+        try:
+            if self.error is None:
+                self._product(x, y)
+        except Exception as error:
+            self.error = error
+        if self.error is not None:
+            x.copy(y)
+
+    def _product(self, x: Any, y: Any) -> None:
         def product() -> None:
             self.mat.mult(x, y)
             if not np.isfinite(y.getArray(readonly=True)).all() and np.isfinite(x.getArray(readonly=True)).all():
