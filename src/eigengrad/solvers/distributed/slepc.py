@@ -94,6 +94,9 @@ class Slepc(Engine):
         unit = np.sqrt(pencil.eps) * size / pencil.norm_b or 1.0
         b = pencil.noise(np.random.default_rng(0))
         for step in (0.0, -1.0, 3.0, -10.0):
+            if step:  # SLEPc would take the factors for those of the next shift
+                self.eps.reset()
+                self.eps.setOperators(pencil.A, pencil.B)
             self.eps.setTarget(float(sigma + step * unit))
             self.eps.setWhichEigenpairs(self.eps.Which.TARGET_MAGNITUDE)
             self.eps.setFromOptions()
