@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser check grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check grid fuzz clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -12,6 +12,7 @@ help:
 	@echo "make test        install with all frameworks, run the tests"
 	@echo "make test-bare   the command line with NumPy and SciPy alone"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
+	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
@@ -39,6 +40,13 @@ test-bare:
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
 
+test-distributed: .venv-distributed/ready
+	.venv-distributed/bin/python -m pytest --confcutdir=tests/distributed tests/distributed
+
+.venv-distributed/ready: pyproject.toml tests/distributed/install.sh tests/distributed/constraints.txt
+	bash tests/distributed/install.sh .venv-distributed $(PYTHON)
+	@touch $@
+
 check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,7 +66,7 @@ docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs
 	$(BIN)/python $<
 
 clean:
-	rm -rf $(VENV) .venv-bare build dist src/*.egg-info
+	rm -rf $(VENV) .venv-bare .venv-distributed build dist src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"

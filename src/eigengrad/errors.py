@@ -111,14 +111,6 @@ class DomainError(DerivativeError):
     """
 
 
-def gradients_alone(asked: str) -> DerivativeError:
-    """Of matrices of PETSc, whose other derivatives are refused."""
-    return DerivativeError(
-        f"Of matrices of PETSc there are gradients, by reverse mode and once; this is {asked}. On one machine a sparse "
-        "matrix of SciPy, or of a framework, has all derivatives: hand it over as one."
-    )
-
-
 def indefinite(
     eigenvalue: float, tolerance: float, index: tuple[int, ...] = (), position: int = 0, of: str = ""
 ) -> DomainError:

@@ -15,9 +15,9 @@ from scipy.sparse import coo_array, coo_matrix, issparse, sparray
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from .duals import Dual, value
-from .errors import DtypeError, FrameworkError, OptionError, ShapeError, gradients_alone
+from .errors import DtypeError, FrameworkError, OptionError, ShapeError
 from .solvers import Pattern, Product, order
-from .solvers.distributed import Rows, Shell, held, is_mat
+from .solvers.distributed import Rows, Shell, gradients_alone, held, is_mat
 
 
 class Values:

@@ -20,12 +20,20 @@ def is_spread(A: Any) -> bool:
     return is_mat(A) or isinstance(getattr(A, "of", None), Rows | Shell)
 
 
-def system(xp: Any, A: Any, M: Any, params: Any, options: Options) -> tuple[tuple[Any, ...], int, Spread]:
+def system(
+    xp: Any, A: Any, M: Any, params: Any, n: Any, dtype: Any, options: Options
+) -> tuple[tuple[Any, ...], int, Spread]:
     """The arrays that the problem depends on, its order, and the problem."""
     given = [A] if M is None else [A, M]
     of = tuple(getattr(X, "of", None) or (held(X) if is_mat(X) else None) for X in given)
     ranks = of[0].ranks
-    return ranks.together(lambda: _system(xp, of, params, options))
+
+    def made() -> tuple[tuple[Any, ...], int, Spread]:
+        if n is not None or dtype is not None:
+            raise OptionError("n and dtype belong to a function A(x, *params), and A is a matrix. Leave them out.")
+        return _system(xp, of, params, options)
+
+    return ranks.together(made)
 
 
 def _system(xp: Any, of: Any, params: Any, options: Options) -> tuple[tuple[Any, ...], int, Spread]:

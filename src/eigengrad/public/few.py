@@ -117,9 +117,7 @@ def eigsh(
         Minv=Minv, preconditioner=preconditioner,
     )  # fmt: skip
     if distributed.is_spread(A):
-        if n is not None or dtype is not None:
-            raise OptionError("n and dtype belong to a function A(x, *params), and A is a matrix. Leave them out.")
-        x, order, system = distributed.system(xp, A, M, params, options)
+        x, order, system = distributed.system(xp, A, M, params, n, dtype, options)
     elif callable(A) and not hasattr(A, "shape"):
         x, order, system = actions.system(xp, A, M, params, n, dtype, options)
     else:

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DerivativeError, gradients_alone
+from ..errors import DerivativeError
 from ..reading import adjoint, hermitian
-from ..solvers.distributed import Rows, Shell
+from ..solvers.distributed import Rows, Shell, gradients_alone
 from . import Rule
 from .blocks import middle, spectrum_of
 from .pairs import _cut, _pairs, _whole, bordered, plain

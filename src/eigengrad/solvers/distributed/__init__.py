@@ -24,10 +24,10 @@ from ..projected import Projected
 from .complement import Complement
 from .pencil import Spread
 from .ranks import Ranks
-from .rows import Rows, Shell, held, is_mat
+from .rows import Rows, Shell, gradients_alone, held, is_mat
 from .slepc import Slepc
 
-__all__ = ["Distributed", "Ranks", "Rows", "Shell", "held", "is_mat"]
+__all__ = ["Distributed", "Ranks", "Rows", "Shell", "gradients_alone", "held", "is_mat"]
 
 
 class Distributed(Krylov):

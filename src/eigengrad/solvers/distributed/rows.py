@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FrameworkError, NotFiniteError, ShapeError
+from ...errors import DerivativeError, FrameworkError, NotFiniteError, ShapeError
 from .ranks import Ranks
 
 
 def is_mat(A: Any) -> bool:
     """Whether it is a PETSc.Mat, by the name of its type: nothing is imported to find out."""
     return any(t.__name__ == "Mat" and t.__module__ == "petsc4py.PETSc" for t in type(A).__mro__)
+
+
+def gradients_alone(asked: str) -> DerivativeError:
+    """Of matrices of PETSc, whose other derivatives are refused."""
+    return DerivativeError(
+        f"Of matrices of PETSc there are gradients, by reverse mode and once; this is {asked}. On one machine a sparse "
+        "matrix of SciPy, or of a framework, has all derivatives: hand it over as one."
+    )
 
 
 class Held:

@@ -147,12 +147,16 @@ class Slepc(Engine):
         pc = self.PETSc.PC().create(S.getComm())
         pc.setOperators(S)
         self._factorise(pc)
+        pc.setFactorSetUpSolverType()
+        pc.getFactorMatrix().setMumpsIcntl(24, 1)  # without it pivots that are zero are not counted
         pc.setUp()
-        count = pc.getFactorMatrix().getInertia()[0]
+        below, zero, _ = pc.getFactorMatrix().getInertia()
         pc.destroy(), S.destroy()
-        if count:
+        if below or zero:
             raise indefinite_mass(
-                f"with its diagonal scaled to 1, its factorisation has {count} negative pivots", measured=count, allowed=0
+                f"with its diagonal scaled to 1, its factorisation has {below} negative pivots, and {zero} that are zero",
+                measured=below + zero,
+                allowed=0,
             )
 
     @staticmethod
