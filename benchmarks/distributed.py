@@ -2,11 +2,11 @@
 
     python benchmarks/distributed.py [--n 100000] [--k 6] [--ranks 1 2] [--solver lobpcg mumps]
 
-The matrix is that of laplacian.py, a rectangular grid with random coefficients; asked for are the k lowest pairs, and the
-gradient of a loss of values and vectors by every stored value. First SciPy's eigsh runs without a derivative, then ours
-on the same matrix of SciPy, each in a process of its own; the ranks compare their rows with what the latter found, as
-parts of the largest entry. Memory is the most that a process took, beside what it took before the call: NumPy, PETSc, and
-its rows of the matrix. Needs mpirun, petsc4py, slepc4py, mpi4py (docs/distributed.md).
+The matrix is that of laplacian.py, a rectangular grid with random coefficients; asked for are the k lowest pairs, and
+the gradient of a loss of values and vectors by every stored value. First SciPy's eigsh runs without a derivative, then
+ours on the same matrix of SciPy, each in a process of its own; the ranks compare their rows with what the latter found,
+as parts of the largest entry. Memory is the most that a process took, beside what it took before the call: NumPy,
+PETSc, and its rows of the matrix. Needs mpirun, petsc4py, slepc4py, mpi4py (docs/distributed.md).
 """
 
 from __future__ import annotations
@@ -109,7 +109,18 @@ def of_a_rank(folder, k, solver):
 
 
 def run(command, folder, how, what, environment):
-    arguments = [sys.executable, __file__, "--child", what, "--folder", str(folder), "--k", str(how.k), "--n", str(how.n)]
+    arguments = [
+        sys.executable,
+        __file__,
+        "--child",
+        what,
+        "--folder",
+        str(folder),
+        "--k",
+        str(how.k),
+        "--n",
+        str(how.n),
+    ]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from mpi4py import MPI
 from petsc4py import PETSc
-from problems import COMM, everything, gradients, grid, local, mat, mass, near, on, share, total
+from problems import COMM, everything, gradients, grid, local, mass, mat, near, on, share, total
 
 import eigengrad as eg
 from eigengrad import errors
@@ -374,7 +374,9 @@ def options_of_petsc_are_heard():
         held_against_lapack(S, 2, range(2), which="SA", tolerance=1e-7, tol=1e-9)
         options["adjoint_ksp_max_it"] = 1
         (w, V), pullback = eg.numpy.vjp(eg.eigsh, mat(S), 2, which="SA", tol=1e-9)
-        error = raised(errors.NotConverged, lambda: pullback((None, drawn(S.shape[0], 2)[2][slice(*share(S.shape[0]))])))
+        error = raised(
+            errors.NotConverged, lambda: pullback((None, drawn(S.shape[0], 2)[2][slice(*share(S.shape[0]))]))
+        )
         assert "relative residual" in str(error)
     finally:
         for name in ("eps_type", "adjoint_ksp_type", "adjoint_ksp_max_it"):

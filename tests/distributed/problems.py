@@ -31,10 +31,8 @@ def local(S, comm=COMM):
 
 
 def grid(rows, columns, rng=None):
-    """A 2-D Laplacian with the boundary held, and conductances between 1 and 2, or of 1: then with double eigenvalues."""
-    draw = (lambda *shape: 1 + rng.random(shape)) if rng is not None else np.ones
-    if rng is None:
-        draw = lambda *shape: np.ones(shape)  # noqa: E731
+    """A 2-D Laplacian with the boundary held, of conductances from 1 to 2, or of 1, with double eigenvalues."""
+    draw = lambda *shape: np.ones(shape) if rng is None else 1 + rng.random(shape)  # noqa: E731
     index = np.arange(rows * columns).reshape(rows, columns)
     down, across = draw(rows + 1, columns), draw(rows, columns + 1)
     diagonal = (down[:-1] + down[1:] + across[:, :-1] + across[:, 1:]).ravel()

@@ -15,7 +15,9 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SCRIPT = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "distributed.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+SCRIPT = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "distributed.md").read_text(), re.MULTILINE | re.DOTALL)[
+    1
+]
 NAMES = re.findall(r"^@case\ndef (\w+)", (HERE / "cases.py").read_text(), re.MULTILINE)
 FRAMEWORKS = [name for name in NAMES if name.startswith("in_") and util.find_spec(name.removeprefix("in_"))]
 CASES = [name for name in NAMES if not name.startswith("in_")]

@@ -54,8 +54,8 @@ def compiles(system: Any) -> None:
     """Refuses what cannot be compiled."""
     if system is not None and system.calls_back:
         raise OptionError(
-            "eigsh of a function, or of a matrix of PETSc, calls it while it solves, which JAX does not allow inside of "
-            "jit. Call eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
+            "eigsh of a function, or of a matrix of PETSc, calls it while it solves, which JAX does not allow inside "
+            "of jit. Call eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
         )
 
 

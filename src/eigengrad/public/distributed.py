@@ -25,7 +25,7 @@ def system(
 ) -> tuple[tuple[Any, ...], int, Spread]:
     """The arrays that the problem depends on, its order, and the problem."""
     given = [A] if M is None else [A, M]
-    of = tuple(getattr(X, "of", None) or (held(X) if is_mat(X) else None) for X in given)
+    of: Any = tuple(getattr(X, "of", None) or (held(X) if is_mat(X) else None) for X in given)
     ranks = of[0].ranks
 
     def made() -> tuple[tuple[Any, ...], int, Spread]:
@@ -60,7 +60,11 @@ def _system(xp: Any, of: Any, params: Any, options: Options) -> tuple[tuple[Any,
         x = tuple(xp.lift(X.values) for X in of)
     together(xp, *x)
     options = _options(options, of)
-    return x, first.n, Spread(options.k, first.dtype.name, of, bool(params), lambda *v: _solver(options, of, params and v, v))
+    return (
+        x,
+        first.n,
+        Spread(options.k, first.dtype.name, of, bool(params), lambda *v: _solver(options, of, params and v, v)),
+    )
 
 
 def _values(x: tuple[Any, ...], of: Any) -> None:

@@ -116,6 +116,7 @@ def eigsh(
         k=k, sigma=sigma, which=which, v0=_start(xp, v0), ncv=ncv, maxiter=maxiter, tol=tol, rng=rng, OPinv=OPinv,
         Minv=Minv, preconditioner=preconditioner,
     )  # fmt: skip
+    system: System
     if distributed.is_spread(A):
         x, order, system = distributed.system(xp, A, M, params, n, dtype, options)
     elif callable(A) and not hasattr(A, "shape"):

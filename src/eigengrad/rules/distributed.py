@@ -35,9 +35,7 @@ class Spread(System):
     axes = 0
     calls_back = True  # a compiled program must not wait for other processes
 
-    def __init__(
-        self, count: int, dtype: str, of: tuple[Rows | Shell, ...], params: bool, make: Callable[..., Any]
-    ) -> None:
+    def __init__(self, count: int, dtype: str, of: tuple[Any, ...], params: bool, make: Callable[..., Any]) -> None:
         super().__init__(count, dtype, len(of), make)
         self.of, self.ranks, self.rows, self.params = of, of[0].ranks, of[0].local, params
 

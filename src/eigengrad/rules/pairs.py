@@ -62,7 +62,8 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
             if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
                 raise
             return tuple(
-                np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
+                np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name)
+                for shape, name in shapes
             )
         except np.linalg.LinAlgError as error:  # of a small matrix inside an iteration, that overflowed
             raise unconverged(error) from error

@@ -128,7 +128,9 @@ class Pencil:
         """How close eigenvalues of exact pairs must be to count as equal (see clusters.py); V is V^H B V = 1."""
         if self.B is None:
             return np.full(w.shape, EQUAL * self.eps * self.norm_a, w.dtype)
-        return np.maximum(PENCIL * self.eps * self.size(w) * self._inverse_b(V), EQUAL * self.eps * np.abs(w)).astype(w.dtype)
+        return np.maximum(PENCIL * self.eps * self.size(w) * self._inverse_b(V), EQUAL * self.eps * np.abs(w)).astype(
+            w.dtype
+        )
 
     def largest(self, w: Any, V: Any) -> Any:
         """max|w| of the whole spectrum, from above: |A| |B^-1|, the latter as far as V knows it. Shape (1,)."""

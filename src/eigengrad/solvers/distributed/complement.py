@@ -68,11 +68,12 @@ class Complement(Projected):
         ksp.setFromOptions()
         b, x = np.ascontiguousarray(sign * left), np.zeros_like(left, order="C")
         try:
-            self.spread.ranks.together(lambda: ksp.solve(of.vec(b), of.vec(x)))
+            with of.vecs(b, x) as vecs:
+                self.spread.ranks.together(lambda: ksp.solve(*vecs))
             self.spread.said()
             return ksp.getConvergedReason(), x, ksp.getIterationNumber()
         finally:
-            ksp.destroy(), T.destroy()
+            pc.destroy(), ksp.destroy(), T.destroy()  # what PETSc is left to free would keep all of this till then
 
 
 class _Context:

@@ -31,7 +31,8 @@ class Spread(Pencil):
         columns = np.array(X.T, self.dtype, order="C", ndmin=2)
         found = np.empty_like(columns)
         for x, y in zip(columns, found, strict=True):
-            mult(self.of[0].vec(x), self.of[0].vec(y))
+            with self.of[0].vecs(x, y) as vecs:
+                mult(*vecs)
         self.said()
         return found[0] if X.ndim == 1 else np.ascontiguousarray(found.T)
 
@@ -103,5 +104,3 @@ class _Spread(Product):
 
     def length(self, x: Any) -> float:
         return float(self.pencil.lengths(x[:, None])[0])
-
-

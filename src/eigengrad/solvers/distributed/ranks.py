@@ -4,7 +4,7 @@ Every decision of a solver, and every refusal, is made of numbers that all ranks
 on where another stops, and wait for ever. So a sum is made in one place and sent to all.
 
 What a rank meets alone, an error in a user's product or a wrong array, `together` tells the others, which raise it too.
-Where they do not answer, for they wait inside the very product that failed, the rank says what it met and ends them all.
+Where they do not answer, for they wait inside the very product that failed, the rank says what it met, and ends all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Ranks:
             try:
                 from mpi4py import MPI
             except ImportError as error:
-                raise FrameworkError("A matrix on several processes needs mpi4py. Install it: pip install mpi4py") from error
+                raise FrameworkError(
+                    "A matrix on several processes needs mpi4py. Install it: pip install mpi4py"
+                ) from error
             self._mpi, self._own = MPI, _separate(MPI, comm.tompi4py())
 
     def sum(self, x: Any) -> Any:

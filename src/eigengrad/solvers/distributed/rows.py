@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -42,9 +43,18 @@ class Held:
         self.dtype, self.ranks, self.PETSc = np.dtype(PETSc.ScalarType), ranks, PETSc
         self.guard: _Guarded | None = None  # of a shell, while it is multiplied by
 
-    def vec(self, x: Any) -> Any:
-        """A vector of PETSc around one of NumPy, this rank's part of it."""
-        return self.PETSc.Vec().createWithArray(x, size=(self.local, self.n), comm=self.mat.getComm())
+    @contextmanager
+    def vecs(self, *x: Any) -> Iterator[Any]:
+        """Vectors of PETSc around those of NumPy, this rank's part of each.
+
+        They are taken apart at once: PETSc would keep what Python lets go of, and the arrays, until all ranks say so.
+        """
+        made = [self.PETSc.Vec().createWithArray(v, size=(self.local, self.n), comm=self.mat.getComm()) for v in x]
+        try:
+            yield made
+        finally:
+            for vec in made:
+                vec.destroy()
 
 
 class Rows(Held):
@@ -55,7 +65,9 @@ class Rows(Held):
     def __init__(self, mat: Any, ranks: Ranks) -> None:
         super().__init__(mat, ranks)
         starts, columns, values = mat.getValuesCSR()
-        self.starts, self.columns, self.values = map(np.array, (starts, columns, values))  # the user's matrix may change
+        self.starts, self.columns, self.values = map(
+            np.array, (starts, columns, values)
+        )  # the user's matrix may change
         self.size = len(self.values)
         self.rows = np.repeat(np.arange(self.local), np.diff(self.starts))
 
@@ -87,17 +99,19 @@ class Rows(Held):
 
     @cached_property
     def _halo(self) -> tuple[Any, Any, Any]:
-        """The scatter of what this rank's columns need of a vector, what it comes to, and where each place finds its."""
+        """The scatter of what this rank's columns need, the vector that it comes to, and where in it for each place."""
         needed, where = np.unique(self.columns, return_inverse=True)
         ghosts = self.PETSc.Vec().createSeq(len(needed), comm=self.PETSc.COMM_SELF)
         places = self.PETSc.IS().createGeneral(needed.astype(self.PETSc.IntType), comm=self.PETSc.COMM_SELF)
-        scatter = self.PETSc.Scatter().create(self.vec(np.zeros(self.local, self.dtype)), places, ghosts, None)
+        with self.vecs(np.zeros(self.local, self.dtype)) as (like,):
+            scatter = self.PETSc.Scatter().create(like, places, ghosts, None)
         return scatter, ghosts, where
 
     def _beside(self, x: Any) -> Any:
         """The entries of a vector at the column of each place."""
         scatter, ghosts, where = self._halo
-        scatter.scatter(self.vec(x), ghosts, self.PETSc.InsertMode.INSERT, self.PETSc.ScatterMode.FORWARD)
+        with self.vecs(x) as (vec,):
+            scatter.scatter(vec, ghosts, self.PETSc.InsertMode.INSERT, self.PETSc.ScatterMode.FORWARD)
         return ghosts.getArray(readonly=True)[where]
 
     def outer(self, Y: Any, X: Any) -> Any:
@@ -118,7 +132,7 @@ class Shell(Held):
     def __init__(self, mat: Any, ranks: Ranks) -> None:
         super().__init__(mat, ranks)
         self.values = np.zeros(1, self.dtype)
-        self.context = mat.getPythonContext() if mat.getType() == "python" else None
+        self.context: Any = mat.getPythonContext() if mat.getType() == "python" else None
 
     def can(self, name: str) -> bool:
         return callable(getattr(self.context, name, None))
@@ -136,8 +150,9 @@ class Shell(Held):
         """The cotangents of the parameters, of Re <Y, A X>."""
         total: list[Any] = []
         for y, x in zip(*(np.array(F.T, self.dtype, order="C") for F in (Y, X)), strict=True):
-            pull: Callable[[], Any] = lambda: self.context.pullback(self.mat, self.vec(y), self.vec(x))  # noqa: B023, E731
-            found = [np.asarray(g) for g in self.ranks.together(pull)]
+            with self.vecs(y, x) as vecs:
+                pull: Callable[[], Any] = lambda: self.context.pullback(self.mat, *vecs)  # noqa: E731
+                found = [np.array(g) for g in self.ranks.together(pull)]
             total = [a + b for a, b in zip(total, found, strict=True)] if total else found
         return total
 

@@ -12,6 +12,7 @@ A run with locked vectors is one in a deflation space, so the search behind the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,8 @@ class Slepc(Engine):
                 self.shift, self.inverse = shift, lambda B: pencil.product(st.getKSP().solve, B)
                 return
         raise ConvergenceError(
-            f"No factorisation of A - sigma M was accurate, at sigma = {sigma:.6g} nor within {10 * unit:.3g} of it: it "
-            "is singular there. Take another sigma, or scale the rows and columns of A and M alike.",
+            f"No factorisation of A - sigma M was accurate, at sigma = {sigma:.6g} nor within {10 * unit:.3g} of it: "
+            "it is singular there. Take another sigma, or scale the rows and columns of A and M alike.",
             sigma=sigma,
         )
 
@@ -141,8 +142,9 @@ class Slepc(Engine):
         beside = np.diff(np.concatenate([[0.0], np.cumsum(np.abs(values))])[starts])
         if pencil.dtype.kind == "c" or not ranks.max(np.array([(beside >= 2.0 * d).any()]).astype(int))[0]:
             return  # the diagonal is more than all beside it
-        S, unit = pencil.B.copy(), of.vec(1.0 / np.sqrt(d))
-        S.diagonalScale(unit, unit)
+        S = pencil.B.copy()
+        with of.vecs(1.0 / np.sqrt(d)) as (unit,):
+            S.diagonalScale(unit, unit)
         S.setOption(self.PETSc.Mat.Option.SYMMETRIC, True)
         pc = self.PETSc.PC().create(S.getComm())
         pc.setOperators(S)
@@ -154,7 +156,7 @@ class Slepc(Engine):
         pc.destroy(), S.destroy()
         if below or zero:
             raise indefinite_mass(
-                f"with its diagonal scaled to 1, its factorisation has {below} negative pivots, and {zero} that are zero",
+                f"with its diagonal scaled to 1, {below} pivots of its factorisation are negative, and {zero} are zero",
                 measured=below + zero,
                 allowed=0,
             )
@@ -173,9 +175,8 @@ class Slepc(Engine):
     # -- runs ----------------------------------------------------------------------------------------------------------
 
     def run(self, start: Any, k: int, which: str, tol: float, random: np.random.Generator, *locked: Any) -> Ritz:
-        eps, pencil, how, vec = self.eps, self.spread, self._options, self.spread.of[0].vec
+        eps, pencil, how, of = self.eps, self.spread, self._options, self.spread.of[0]
         columns = [np.ascontiguousarray(v) for V in locked for v in V.T]
-        eps.setDeflationSpace(list(map(vec, columns)))
         eps.setDimensions(nev=k, ncv=None if how.ncv is None or locked else how.ncv)
         least = KRYLOV
         if eps.getType() == eps.Type.LOBPCG:
@@ -185,13 +186,16 @@ class Slepc(Engine):
         self._wanted(which)
         eps.setFromOptions()
         first = np.ascontiguousarray(start, pencil.dtype)
-        eps.setInitialSpace([vec(first)])
-        pencil.ranks.together(self._solve)
+        with of.vecs(first, *columns) as (begin, *beside):
+            eps.setDeflationSpace(beside)
+            eps.setInitialSpace([begin])
+            pencil.ranks.together(self._solve)
         pencil.said()
         count = min(k, eps.getConverged())
-        X, w = np.empty((count, pencil.of[0].local), pencil.dtype), np.empty(count)
+        X, w = np.empty((count, of.local), pencil.dtype), np.empty(count)
         for i, x in enumerate(X):
-            w[i] = eps.getEigenpair(i, vec(x)).real
+            with of.vecs(x) as (vec,):
+                w[i] = eps.getEigenpair(i, vec).real
         theta = w if self.shift is None else 1.0 / (w - self.shift)
         known = np.array([eps.getErrorEstimate(i) for i in range(count)])
         return Ritz(theta, X.T, known * np.abs(theta), np.arange(k) < count, eps.getIterationNumber())
@@ -230,7 +234,7 @@ class Slepc(Engine):
             eps.setWhichEigenpairs(kind.TARGET_MAGNITUDE)
         else:  # LA above sigma, SA below
             sign = 1.0 if which == "LA" else -1.0
-            far = lambda w: -sign / (w.real - shift or np.finfo(float).tiny)  # noqa: E731
+            far: Callable[[Any], float] = lambda w: -sign / (w.real - shift or np.finfo(float).tiny)  # noqa: E731
             eps.setEigenvalueComparison(lambda a, b: int(np.sign(far(a) - far(b))))
 
     def demand(self, run: Ritz, what: str, w: Any = None, V: Any = None, rho: Any = None) -> None:
@@ -241,8 +245,8 @@ class Slepc(Engine):
         k, found = run.done.size, int(run.done.sum())
         raise NotConverged(
             f"SLEPc's {self.eps.getType()} for {what or 'the pairs '}ended after {run.restarts} iterations with "
-            f"{found} of {k} converged to a relative residual of {self.eps.getTolerances()[0]:.3g}. Take sigma near the "
-            "eigenvalues wanted, a larger maxiter or ncv, or a larger tol.",
+            f"{found} of {k} converged to a relative residual of {self.eps.getTolerances()[0]:.3g}. Take sigma near "
+            "the eigenvalues wanted, a larger maxiter or ncv, or a larger tol.",
             eigenvalues=w,
             eigenvectors=V,
             residuals=rho,
