@@ -10,7 +10,8 @@ A module imports only from lower floors:
     2  rules/         the derivative rules, each written once over a small array namespace
     1  reading · conventions · clusters · differences · functions · frameworks · duals · solvers/
                       how an array stands for a matrix · which eigenvalues are equal · functions with their divided
-                      differences · whose an array is · forward mode for NumPy · a few eigenpairs on the host
+                      differences · whose an array is · forward mode for NumPy · a few eigenpairs on the host,
+                      or on many, by SLEPc
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.
