@@ -88,7 +88,7 @@ class Rows(Held):
         values = np.ascontiguousarray(values, self.dtype)
         H = self.PETSc.Mat().createAIJ(size, csr=(self.starts, self.columns, values), comm=self.mat.getComm())
         complex_ = self.dtype.kind == "c"
-        if not (H.isHermitian(0.0) if complex_ else H.isSymmetric(0.0)):
+        if complex_ or not H.isSymmetric(0.0):  # PETSc cannot tell whether one on several ranks is Hermitian
             adjoint = H.hermitianTranspose(self.PETSc.Mat()) if complex_ else H.transpose(self.PETSc.Mat())
             H.axpy(1.0, adjoint, self.PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
             H.scale(0.5)
