@@ -50,7 +50,7 @@ def mass(n, rng):
 
 def everything(A, M=None):
     """All pairs of a dense matrix."""
-    A = 0.5 * (A + A.T)
+    A = 0.5 * (A + A.conj().T)
     return scipy.linalg.eigh(A.toarray(), None if M is None else M.toarray())
 
 
@@ -59,14 +59,15 @@ def gradients(A, M, chosen, a, gV_of):
     w, V = everything(A, M)
     U, u = V[:, chosen], w[chosen]
     gV = gV_of(U)
-    gA, gM = (U * a) @ U.T, -(U * (a * u)) @ U.T
+    gA, gM = (U * a) @ U.conj().T, -(U * (a * u)) @ U.conj().T
     for j, i in enumerate(chosen):
         gap = w - w[i]
-        part = V.T @ gV[:, j] / np.where(gap == 0.0, 1.0, -gap) * (gap != 0.0)
+        part = V.conj().T @ gV[:, j] / np.where(gap == 0.0, 1.0, -gap) * (gap != 0.0)
         x = V @ part
-        gA += np.outer(x, U[:, j])
-        gM -= u[j] * np.outer(x, U[:, j]) + 0.5 * (U[:, j] @ gV[:, j]) * np.outer(U[:, j], U[:, j])
-    return u, U, 0.5 * (gA + gA.T), 0.5 * (gM + gM.T)
+        own = U[:, j].conj()
+        gA += np.outer(x, own)
+        gM -= u[j] * np.outer(x, own) + 0.5 * (own @ gV[:, j]) * np.outer(U[:, j], own)
+    return u, U, 0.5 * (gA + gA.conj().T), 0.5 * (gM + gM.conj().T)
 
 
 def on(S, G):

@@ -35,12 +35,18 @@ ENVIRONMENT = {
 }
 
 
-def python(script, *arguments, ranks=None, timeout=240):
+def python(script, *arguments, ranks=None, timeout=240, **environment):
     """A program of its own, on so many ranks, or without MPI's launcher."""
     launcher = [] if ranks is None else ["mpirun", "-n", str(ranks)]
     command = [*launcher, sys.executable, str(script), *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=timeout, cwd=HERE, env=os.environ | ENVIRONMENT
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        cwd=HERE,
+        env=os.environ | ENVIRONMENT | environment,
     )
 
 
@@ -86,6 +92,18 @@ def test_one_script_says_the_same_with_mpi_and_without(tmp_path):
     numbers = [[float(x) for x in re.findall(r"\d+\.\d+", run.stdout)] for run in (alone, spread)]
     assert len(numbers[0]) == len(numbers[1]) >= 4
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-11)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_complex_numbers(ranks):
+    folders = [
+        next(iter(sorted(Path("/usr/lib").glob(f"{name}dir/{name}*/*-complex/lib/python3/dist-packages"))), None)
+        for name in ("petsc", "slepc")
+    ]
+    if None in folders:
+        pytest.skip("python3-slepc4py-complex is not installed")
+    run = python("complex_numbers.py", ranks=ranks, PYTHONPATH=os.pathsep.join(map(str, folders)))
+    assert run.stdout.split("\n").count("all of it") == ranks, run.stdout + run.stderr
 
 
 def test_nothing_of_petsc_is_imported_for_others():
