@@ -114,6 +114,32 @@ def units_change_nothing():
 
 
 @case
+def values_are_parameters():
+    """Those of both matrices of a pencil; the matrices themselves say where they stand."""
+    rng = np.random.default_rng(12)
+    S, M = grid(9, 11, rng), mass(99, rng)
+    _, a, C = drawn(99, 2)
+    w, V, gA, gM = gradients(S, M, [0, 1], a, lambda U: 2 * C * U)
+    lo, hi = share(99)
+    (u, U), pullback = eg.numpy.vjp(
+        eg.eigsh, mat(grid(9, 11)), 2, M=mat(0 * M), sigma=0.0, params=(local(S), local(M))
+    )
+    near(u, w, 1e-11)
+    for g, of, T in zip(pullback((a / RANKS, 2 * C[lo:hi] * U)), (S, M), (gA, gM), strict=True):
+        near(g, on(of, T), 1e-10, T)
+
+
+@case
+def a_matrix_of_one_rank_alone():
+    S = grid(9, 11, np.random.default_rng(RANK))
+    w, V = everything(S)
+    (u, U), pullback = eg.numpy.vjp(eg.eigsh, mat(S, PETSc.COMM_SELF), 2, sigma=0.0)
+    near(u, w[:2], 1e-11)
+    G = sp.csr_array((pullback((np.array([1.0, 0.0]), None)), S.indices, S.indptr))
+    near(G.diagonal(), V[:, 0] ** 2, 1e-10)
+
+
+@case
 def ranks_without_rows():
     S = sp.csr_array(np.diag([1.0, 2.0, 4.0]) + 0.1)
     lo, hi = (0, 3) if RANK == RANKS - 1 else (0, 0)

@@ -29,6 +29,9 @@ from .rows import Rows
 #: The least relative residuals that are asked for.
 KRYLOV, LOBPCG = 1e-13, 1e-10
 
+#: The most iterations of one run where maxiter does not say.
+ITERATIONS = 5000
+
 #: How far the correction of pairs is solved for.
 NEWTON = 1e-4
 
@@ -182,7 +185,7 @@ class Slepc(Engine):
         if eps.getType() == eps.Type.LOBPCG:
             least = LOBPCG
             eps.setLOBPCGBlockSize(min(2 * k + 2 * bool(locked), pencil.n // 5))
-        eps.setTolerances(max(tol, least), how.maxiter or max(100, 2 * pencil.n // 10, 1000))
+        eps.setTolerances(max(tol, least), how.maxiter or ITERATIONS)
         self._wanted(which)
         eps.setFromOptions()
         first = np.ascontiguousarray(start, pencil.dtype)
