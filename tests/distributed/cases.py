@@ -20,6 +20,7 @@ from problems import COMM, everything, gradients, grid, local, mass, mat, near, 
 
 import eigengrad as eg
 from eigengrad import errors
+from eigengrad.solvers.distributed import held
 
 RANKS, RANK = COMM.size, COMM.rank
 CASES = {}
@@ -410,6 +411,16 @@ def options_of_petsc_are_heard():
     finally:
         for name in ("eps_type", "adjoint_ksp_type", "adjoint_ksp_max_it"):
             options.delValue(name)
+
+
+@case
+def another_kind_of_aij_is_kept():
+    S = grid(33, 37, np.random.default_rng(2))
+    A = mat(S)
+    A.convert("aijperm")
+    H = held(A).matrix(local(S), "A")
+    assert H.getType() == A.getType() != mat(S).getType()
+    near(eg.eigsh(A, 2, which="SA").eigenvalues, everything(S)[0][:2], 1e-11)
 
 
 @case
