@@ -97,7 +97,7 @@ def of_a_rank(folder, k, solver):
         worst = comm.allreduce(np.abs(found - truth[part]).max(), MPI.MAX)
         return worst / comm.allreduce(np.abs(truth[part]).max(), MPI.MAX)
 
-    return {
+    found = {
         "forward": middle - start,
         "backward": end - middle,
         "memory": comm.allreduce(took, MPI.MAX),
@@ -106,6 +106,7 @@ def of_a_rank(folder, k, solver):
         "squares of vectors": off(V**2, "V2", slice(lo, hi)),
         "gradient": off(g, "g", places),
     }
+    return found if comm.rank == 0 else None
 
 
 def run(command, folder, how, what, environment):
@@ -150,7 +151,8 @@ def main():
             "ours": lambda: one_process(how.folder, how.k, True),
         }
         found = calls[how.child]() if how.child in calls else of_a_rank(how.folder, how.k, how.child)
-        print(json.dumps(found))
+        if found is not None:
+            print(json.dumps(found))
         return
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = os.environ | threads

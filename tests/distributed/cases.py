@@ -122,9 +122,7 @@ def values_are_parameters():
     _, a, C = drawn(99, 2)
     w, V, gA, gM = gradients(S, M, [0, 1], a, lambda U: 2 * C * U)
     lo, hi = share(99)
-    (u, U), pullback = eg.numpy.vjp(
-        eg.eigsh, mat(grid(9, 11)), 2, M=mat(0 * M), sigma=0.0, params=(local(S), local(M))
-    )
+    (u, U), pullback = eg.numpy.vjp(eg.eigsh, mat(grid(9, 11)), 2, M=mat(0 * M), sigma=0.0, params=(local(S), local(M)))
     near(u, w, 1e-11)
     for g, of, T in zip(pullback((a / RANKS, 2 * C[lo:hi] * U)), (S, M), (gA, gM), strict=True):
         near(g, on(of, T), 1e-10, T)

@@ -76,6 +76,11 @@ def on_rank_one():
     raise ranks._told(ValueError("no such value"))
 
 
+def without_slepc4py():
+    with patch.dict(sys.modules, {"slepc4py": None}):
+        eg.eigsh(mat(S), 2)
+
+
 def never_accurate():
     with patch.object(slepc, "USABLE", 0.0):
         eg.eigsh(mat(S), 2, sigma=0.1)
@@ -137,6 +142,7 @@ TRIGGERS = {
         few(of=dense),
     ],
     "solvers/distributed/slepc.py": [
+        without_slepc4py,
         never_accurate,
         stopped,
         few(which="LA", maxiter=1, ncv=5),

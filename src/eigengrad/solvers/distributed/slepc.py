@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConvergenceError, NotConverged, indefinite_mass
+from ...errors import ConvergenceError, FrameworkError, NotConverged, indefinite_mass
 from ..engine import POLISH, Engine
 from ..factor import SINGULAR, USABLE
 from ..lanczos import Ritz
@@ -43,10 +43,15 @@ class Slepc(Engine):
     """Runs of SLEPc on one pencil. What they factorise serves the derivative too."""
 
     def __init__(self, pencil: Spread, options: Options) -> None:
-        from slepc4py import SLEPc
-
+        try:
+            from slepc4py import SLEPc
+        except ImportError as error:
+            raise FrameworkError(
+                f"SLEPc finds the eigenpairs of a matrix of PETSc, and slepc4py cannot be imported ({error}). It must be "
+                "installed beside petsc4py, of the same version."
+            ) from error
         self._pencil = self.spread = pencil
-        self._options, self.SLEPc, self.PETSc = options, SLEPc, pencil.of[0].PETSc
+        self._options, self.PETSc = options, pencil.of[0].PETSc
         self.shift, self.inverse, self.minv = None, None, None
         self.sparse = all(isinstance(of, Rows) for of in pencil.of)
         self.eps = eps = SLEPc.EPS().create(pencil.A.getComm())
