@@ -47,8 +47,8 @@ class Slepc(Engine):
             from slepc4py import SLEPc
         except ImportError as error:
             raise FrameworkError(
-                f"SLEPc finds the eigenpairs of a matrix of PETSc, and slepc4py cannot be imported ({error}). It must be "
-                "installed beside petsc4py, of the same version."
+                f"SLEPc finds the eigenpairs of a matrix of PETSc, and slepc4py cannot be imported ({error}). It must "
+                "be installed beside petsc4py, of the same version."
             ) from error
         self._pencil = self.spread = pencil
         self._options, self.PETSc = options, pencil.of[0].PETSc
