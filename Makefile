@@ -4,18 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check grid fuzz clean
+.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
 	@echo "make test        install with all frameworks, run the tests"
-	@echo "make test-bare   the command line with NumPy and SciPy alone"
+	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
+	@echo "make bench       times beside every framework's own, docs/speed.md: a quarter of an hour, on an idle machine"
 
 demo:
 	@echo "This downloads PyTorch, TensorFlow, JAX, autograd, NumPy, SciPy and Matplotlib: about 0.7 GB, 3 GB in $(VENV), and"
@@ -34,8 +35,13 @@ test-bare:
 	rm -rf .venv-bare
 	$(PYTHON) -m venv .venv-bare
 	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
+	.venv-bare/bin/eigengrad --version
 	.venv-bare/bin/eigengrad compare
-	rm -rf .venv-bare
+	rm -rf build
+	CC=/bin/false .venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps .
+	.venv-bare/bin/eigengrad --version | grep LAPACK
+	.venv-bare/bin/eigengrad compare > /dev/null
+	rm -rf .venv-bare build
 
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
@@ -58,6 +64,11 @@ grid: $(VENV)/test
 
 fuzz: $(VENV)/test
 	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
+
+bench: $(VENV)/bench
+	$(BIN)/python benchmarks/bench.py
+	mv benchmarks/results/speed.json docs/speed.json
+	$(BIN)/python benchmarks/page.py docs/speed.json
 
 docs/crossing.png: docs/draw_crossing.py $(VENV)/test
 	$(BIN)/python docs/draw_crossing.py
@@ -82,6 +93,11 @@ $(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,test,check]'
+	@touch $@
+
+# Two peers that not every machine can install; what is missing is not measured, and the page says so.
+$(VENV)/bench: $(VENV)/all
+	$(PIP) --editable '.[all,bench]' || echo "The optional peers cannot be installed here: measured without them."
 	@touch $@
 
 $(VENV)/browser: $(BIN)/python pyproject.toml constraints.txt

@@ -9,7 +9,6 @@ One process a framework; the calls take turns, and ratios are those of one turn:
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import resource
@@ -19,6 +18,8 @@ import time
 from importlib import util
 
 import numpy as np
+import pools
+from timing import spread, turns
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax", "autograd")
 
@@ -58,7 +59,7 @@ def of_torch(A, C):
 
     import eigengrad.torch as eg
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    pools.limit(int(os.environ["OMP_NUM_THREADS"]))
     a, c = torch.as_tensor(A), torch.as_tensor(C)
 
     def gradient(f):
@@ -180,14 +181,7 @@ def times(framework, n, repeats):
     all_calls.pop("second derivative")
     for call in all_calls.values():
         call()
-    found = {name: [] for name in all_calls}
-    for _ in range(repeats):
-        for name, call in all_calls.items():
-            gc.collect()  # what the last one left
-            start = time.perf_counter()
-            call()
-            found[name].append(time.perf_counter() - start)
-    return found
+    return turns(all_calls, repeats)
 
 
 def memory(framework, n):
@@ -204,10 +198,6 @@ def memory(framework, n):
         "MiB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
         "seconds": time.perf_counter() - start,
     }
-
-
-def spread(values):
-    return f"{np.median(values):6.2f}  ({min(values):.2f} … {max(values):.2f})"
 
 
 def report(framework, found, second):
@@ -236,8 +226,7 @@ def main():
         part = times(framework, options.n, options.repeats) if options.part == "times" else memory(framework, options.n)
         json.dump(part, sys.stdout)
         return
-    pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    environment = {**os.environ, **dict.fromkeys(pools, str(options.threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = pools.environment(options.threads)
     print(f"forward and backward of <C, f(A)>, n = {options.n}, {options.threads} threads, {options.repeats} turns")
     for framework in options.framework:
         if util.find_spec(framework) is None:

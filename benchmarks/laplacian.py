@@ -11,18 +11,19 @@ process of its own, and says the most memory that the whole process took.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from importlib import util
 
+import machine
 import numpy as np
+import pools
 import scipy.sparse as sp
+from timing import ratios, turns
 
 FRAMEWORKS = ("numpy", "torch", "jax")
 
@@ -72,7 +73,7 @@ def of_torch(A, k, a, C):
 
     import eigengrad.torch as eg
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    pools.limit(int(os.environ["OMP_NUM_THREADS"]))
     parts = (torch.as_tensor(x) for x in (A.indptr, A.indices, A.data))
     with torch.sparse.check_sparse_tensor_invariants(enable=True):
         x = torch.sparse_csr_tensor(*parts, A.shape).requires_grad_()
@@ -121,14 +122,7 @@ def times(framework, n, k, repeats):
     if n <= 20_000:
         for call in found.values():
             call()
-    seconds = {name: [] for name in found}
-    for _ in range(repeats):
-        for name, call in found.items():
-            gc.collect()  # what the last one left
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+    return turns(found, repeats)
 
 
 def memory(framework, n, k):
@@ -158,14 +152,16 @@ def main():
         made = memory(how.one, how.n, how.k) if how.memory else times(how.one, how.n, how.k, how.repeats)
         print(json.dumps(made))
         return
-    pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    os.environ.update(dict.fromkeys(pools, str(how.threads)))
-    print(f"{platform.processor() or platform.machine()}, {how.threads} threads, n about {how.n}, k = {how.k}")
+    print(f"{machine.cpu()}, {how.threads} threads, n about {how.n}, k = {how.k}")
     for framework in how.framework or FRAMEWORKS:
         if util.find_spec(framework) is None:
             continue
         run = subprocess.run(
-            [sys.executable, __file__, "--one", framework, *sys.argv[1:]], capture_output=True, text=True, check=False
+            [sys.executable, __file__, "--one", framework, *sys.argv[1:]],
+            env=pools.environment(how.threads),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if run.returncode:
             sys.exit(run.stderr)
@@ -181,7 +177,7 @@ def show(framework, found, memory):
         f"{framework:8} scipy's eigsh without derivative {np.median(base):.2f} s ({base.min():.2f} to {base.max():.2f})"
     )
     for name, seconds in found.items():
-        ratio = np.array(seconds) / base
+        ratio = ratios(seconds, base)
         print(f"         {name:14} {np.median(ratio):.2f} of that ({ratio.min():.2f} to {ratio.max():.2f})")
 
 

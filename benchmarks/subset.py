@@ -10,17 +10,15 @@ gradient. Before anything is timed, the two gradients are held against each othe
 from __future__ import annotations
 
 import argparse
-import gc
 import os
-import platform
 import subprocess
 import sys
-import time
-from pathlib import Path
 
+import machine
 import numpy as np
+import pools
+from timing import spread, turns
 
-POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 DTYPES = ("float32", "float64", "complex64", "complex128")
 TARGETS = {"scipy.linalg.eigh, all pairs": 1 / 2, "torch.linalg.eigh, forward and backward": 1 / 6}
 
@@ -38,7 +36,7 @@ def calls(n, k, dtype):
     import scipy.linalg
     import torch
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    pools.limit(int(os.environ["OMP_NUM_THREADS"]))
     rng = np.random.default_rng(0)
 
     def make(*shape):
@@ -66,45 +64,19 @@ def calls(n, k, dtype):
     }
 
 
-def times(all_calls, repeats):
-    """Seconds of every call, turn by turn, after one that warms up."""
-    found = {name: [] for name in all_calls}
-    for turn in range(repeats + 1):
-        for name, call in all_calls.items():
-            gc.collect()  # what the last one left
-            start = time.perf_counter()
-            call()
-            if turn:
-                found[name].append(time.perf_counter() - start)
-    return {name: np.array(values) for name, values in found.items()}
-
-
-def spread(values):
-    return f"{np.median(values):7.3f}  ({min(values):.3f} … {max(values):.3f})"
-
-
-def machine():
-    import scipy
-    import torch
-
-    cpu = platform.processor()
-    if (facts := Path("/proc/cpuinfo")).exists():
-        lines = facts.read_text(encoding="utf-8").splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    print(f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}")
-    print(f"numpy {np.__version__} ({blas['name']} {blas['version']})")
-    print(f"scipy {scipy.__version__}, torch {torch.__version__}; {os.getloadavg()[0]:.1f} processes were running")
-
-
 def report(options):
-    machine()
+    facts = machine.facts()
+    print(f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}, Python {facts['python']}")
+    print(f"numpy {np.__version__} ({facts['blas']}), scipy {facts['versions']['scipy']}", end=", ")
+    print(f"torch {facts['versions']['torch']}; {facts['load_before']} processes were running")
     print(f"n = {options.n}, k = {options.k}, {options.dtype}, {options.threads} threads, {options.repeats} turns")
     all_calls = calls(options.n, options.k, options.dtype)
     mine, _, _, _, _, theirs = all_calls
     G, H = all_calls[mine](), all_calls[theirs]()
     print(f"the two gradients differ by {np.max(np.abs(G - H)) / np.max(np.abs(H)):.1e} of the largest entry")
-    t = times(all_calls, options.repeats)
+    for call in all_calls.values():
+        call()
+    t = {name: np.array(values) for name, values in turns(all_calls, options.repeats).items()}
     print(f"\n{'seconds':<46} {'median  (least … most)'}")
     for name, values in t.items():
         print(f"  {name:<44} {spread(values)}")
@@ -123,8 +95,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=DTYPES, default="float64")
     options = parser.parse_args()
-    if any(os.environ.get(pool) != str(options.threads) for pool in POOLS):  # they are read when a library is loaded
-        environment = {**os.environ, **dict.fromkeys(POOLS, str(options.threads))}
+    if any(
+        os.environ.get(pool) != str(options.threads) for pool in pools.POOLS
+    ):  # they are read when a library is loaded
+        environment = pools.environment(options.threads)
         raise SystemExit(subprocess.run([sys.executable, *sys.argv], env=environment).returncode)
     report(options)
 

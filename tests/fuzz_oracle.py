@@ -10,8 +10,8 @@ know it), or it does not exist.
     a number X       where it must be refused: silently wrong, but through eigvalsh right if it is a subgradient;
                      elsewhere right if  max|X - T| <= 100 eps B, else silently wrong
 
-B is max|T| times the condition: how far the truth moves when A does, by eps ||A|| along two directions, in units of eps,
-and what the formula itself would make of rounding: over the pairs whose rotation the loss sees, (s + |q| ||A||/gap)/gap
+B is max|T| times the condition: how far the truth moves when A does, by eps ||A|| along two directions, over eps, and
+what the formula itself would make of rounding: over the pairs whose rotation the loss sees, (s + |q| ||A||/gap)/gap
 with the numerator q of that pair and the size s of the terms in it, and s/||A|| over all pairs. Of a function of the
 matrix no gap enters. The policy "split" promises sqrt(eps) in place of eps, to smooth losses alone.
 """

@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         "upstream factor lost",
         "rules/blocks.py",
-        "X, Y = V, gV",
-        "X, Y = V, gV / xp.max(xp.abs(gV))",
+        "lambda: xp.settle(V, gV, W, how)",
+        "lambda: xp.settle(V, gV / xp.max(xp.abs(gV)), W, how)",
         ("linear_in_the_cotangent",),
     ),
     Mutant(
@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "gradient made symmetric, not Hermitian",
         "rules/blocks.py",
-        "return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)",
-        "return (xp.conj(hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V))),)",
+        "return hermitian_product(xp, V @ middle(xp, out, gout, how), V)",
+        "return xp.conj(hermitian_product(xp, V @ middle(xp, out, gout, how), V))",
         ("duality", "finite_differences"),
     ),
     # clusters
@@ -206,8 +206,8 @@ MUTANTS = (
     Mutant(
         "basis judged absolutely",
         "rules/refusal.py",
-        "allowed = rounding(xp, w, 1.0, how)[..., None] * size\n    bad = same",
-        "allowed = rounding(xp, w, 1.0, how)[..., None] * (0.0 * size + 1.0)\n    bad = same",
+        "allowed = rounding(xp, w, 1.0, how)[..., None] * size\n        bad = same",
+        "allowed = rounding(xp, w, 1.0, how)[..., None] * (0.0 * size + 1.0)\n        bad = same",
         ("refuses_the_basis",),
     ),
     Mutant(
@@ -221,8 +221,8 @@ MUTANTS = (
     Mutant(
         "no generic basis",
         "rules/blocks.py",
-        "V = V @ xp.cast(generic_reflection(xp, w, same), V)",
-        "pass",
+        "return V @ xp.cast(generic_reflection(xp, w, same_group(xp, w, None)), V)",
+        "return V",
         ("refuses_functions_of_the_matrix",),
     ),
     Mutant("no generic phases", "rules/blocks.py", "generic_phases(xp, w, V)\n", "V\n", ("refuses_phases",)),
@@ -293,8 +293,8 @@ MUTANTS = (
     Mutant(
         "Fréchet, lost conjugate",
         "rules/frechet.py",
-        "E = [adjoint(xp, V) @ e @ V for e in E]",
-        "E = [xp.swapaxes(V, -1, -2) @ e @ V for e in E]",
+        "E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]",
+        "E = [hermitian_product(xp, xp.swapaxes(V, -1, -2) @ e, adjoint(xp, V)) for e in E]",
         ("function_differences",),
     ),
     Mutant(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import truth as truth_of
 
+from eigengrad import halves, reading
 from eigengrad.errors import DegenerateError, PhaseError
 from eigengrad.rules import asked
 
@@ -85,6 +86,52 @@ def test_a_few_columns(framework, complex_, columns, repeated):
     assert np.max(np.abs(gradient(framework, A, C, c, gw) - true)) <= 1e-12 * np.max(np.abs(true))
 
 
+@pytest.fixture
+def tiles(monkeypatch):
+    """Small ones, so that there are many."""
+    monkeypatch.setattr(reading, "ROWS", 16)
+    monkeypatch.setattr(halves, "ROWS", 16)
+
+
+@KINDS
+def test_all_columns(framework, complex_, tiles):
+    """In tiles; of a pair that is nearly equal, and weighted alike, what is rounding is not divided by its gap."""
+    w, Q, A, C = problem(complex_)
+    c, gw = np.random.default_rng(5).standard_normal((2, N))
+    true = truth(w, Q, C, c, gw)
+    assert np.max(np.abs(gradient(framework, A, C, c, gw) - true)) <= 1e-12 * np.max(np.abs(true))
+    w[12], c[12] = w[11] + 1e-8, c[11]
+    A = (Q * w) @ Q.conj().T
+    true = truth(w, Q, C, c, 0 * gw)
+    assert np.max(np.abs(gradient(framework, (A + A.conj().T) / 2, C, c, 0 * gw) - true)) <= 1e-10 * np.max(abs(true))
+
+
+@pytest.mark.parametrize(
+    ("name", "f", "slope"),
+    [("expm", np.exp, np.exp), ("sqrtm", np.sqrt, lambda w: 0.5 / np.sqrt(w)), ("logm", np.log, lambda w: 1 / w)],
+)
+@KINDS
+def test_functions_of_a_large_matrix(framework, complex_, tiles, name, f, slope):
+    """By half products and half a table of divided differences."""
+    w, Q, A, C = problem(complex_)
+    shift = 0.0 if name == "expm" else 6.0
+    w = w + shift
+    values, slopes, gaps = f(w), slope(w), w[:, None] - w[None, :]
+    F = np.where(gaps == 0, slopes[:, None], (values[:, None] - values[None, :]) / np.where(gaps == 0, 1, gaps))
+    true = Q @ (F * (Q.conj().T @ C @ Q)) @ Q.conj().T
+    A, eg, m = A + shift * np.eye(N), framework.eg, framework.m
+    if eg.__name__ == "eigengrad.numpy":
+        found, pullback = eg.vjp(getattr(eg, name), A)
+        g = pullback(C.astype(A.dtype))
+    else:
+        found = getattr(eg, name)(framework.array(A))
+        loss = lambda a: m.sum(m.real(m.conj(m.array(C)) * getattr(eg, name)(a)))  # noqa: E731
+        g = framework.numpy(framework.reverse(loss, framework.array(A)))
+        g = g.conj() if eg.CONJUGATED else g
+    assert np.max(np.abs(framework.numpy(found) - (Q * values) @ Q.conj().T)) <= 1e-12 * np.max(np.abs(values))
+    assert np.max(np.abs(g - true)) <= 1e-12 * np.max(np.abs(true))
+
+
 @KINDS
 def test_both_ways_are_one(framework, complex_, monkeypatch):
     """Also for what is refused, with the same numbers."""
@@ -107,13 +154,16 @@ def test_both_ways_are_one(framework, complex_, monkeypatch):
     assert np.max(np.abs(few - every)) <= 1e-13 * np.max(np.abs(every))
 
 
-def test_a_phase_is_refused_with_its_number():
+@pytest.mark.parametrize("dense", [False, True], ids=["one column", "all"])
+def test_a_phase_is_refused_with_its_number(dense):
     import eigengrad.numpy as eg
 
     _, _, A, _ = problem(True)
     (_, V), pullback = eg.vjp(eg.eigh, A)
     gV = np.zeros_like(V)
-    gV[1, 33] = 1.0
+    if dense:  # of a loss that knows no phase
+        gV[:] = np.diag(np.arange(1.0, N + 1)) @ V
+    gV[1, 33] += 1.0
     with pytest.raises(PhaseError) as caught:
         pullback((None, gV))
     assert caught.value.cluster == (33, 34)

@@ -176,3 +176,22 @@ def test_a_sparse_matrix_may_change_after_the_values(kind):
     P.eliminate_zeros()
     P.sum_duplicates()
     assert np.array_equal(pullback((np.ones(1), None)).toarray(), before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_single_precision_stays_single(dtype):
+    """LAPACK's own: accurate to some eps, and what is repeated is found, alone and in a batch."""
+    n, eps = 64, np.finfo(dtype).eps
+    u = np.random.default_rng(8).choice([1, -1, 1j, -1j] if np.dtype(dtype).kind == "c" else [1.0, -1.0], size=n)
+    Q = np.eye(n) - 2.0 / n * np.outer(u, u.conj())  # exact in binary, and so is A
+    w = np.repeat(np.arange(1.0, 17.0), 4)
+    A = ((Q * w) @ Q.conj().T).astype(dtype)
+    for a in (A, np.stack([A, 2 * A])):
+        found, V = eigengrad.eigh(a)
+        assert (found.dtype, V.dtype) == (np.zeros(0, dtype).real.dtype, dtype)
+        found, V = (found, V) if a.ndim == 2 else (found[1] / 2, V[1])
+        assert np.max(np.abs(found - w)) <= 16 * eps * n**0.5
+        assert np.all(np.diff(found)[np.diff(w) == 0] == 0)
+        assert np.max(np.abs(V.conj().T @ V - np.eye(n))) <= 64 * eps
+        assert np.max(np.abs(A @ V - V * found)) <= 64 * eps * 16
+        assert np.max(np.abs(eigengrad.eigvalsh(a) / (1 if a.ndim == 2 else np.array([[1], [2]])) - w)) <= 128 * eps

@@ -8,9 +8,11 @@ A module imports only from lower floors:
     3  public/        the public functions, written once
        namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
-    1  reading · conventions · clusters · differences · functions · frameworks · duals · solvers/
+    1  reading · conventions · clusters · differences · functions · frameworks · duals · halves · lapack
+                      · solvers/
                       how an array stands for a matrix · which eigenvalues are equal · functions with their divided
-                      differences · whose an array is · forward mode for NumPy · a few eigenpairs on the host,
+                      differences · whose an array is · forward mode for NumPy · Hermitian arrays that nobody follows
+                      · dense eigensolvers for NumPy · a few eigenpairs on the host,
                       or on many, by SLEPc
     0  errors
 
@@ -26,6 +28,7 @@ from . import errors, frameworks, functions, public
 from .conventions import Detection
 from .errors import EigengradError
 from .public import BlocksResult, EighResult, dispatch
+from .solvers.small import KERNEL
 
 if TYPE_CHECKING:
     from . import autograd, jax, numpy, tensorflow, torch
@@ -51,6 +54,7 @@ __all__ = [
     "funm",
     "invsqrtm",
     "jax",
+    "kernel",
     "logdet",
     "logm",
     "numpy",
@@ -90,6 +94,21 @@ vech = dispatch(public.vech, __name__)
 unvech = dispatch(public.unvech, __name__)
 svec = dispatch(public.svec, __name__)
 unsvec = dispatch(public.unsvec, __name__)
+
+
+def kernel() -> str:
+    """What computes batches of small real matrices: "lanes, " and an instruction set, or "LAPACK".
+
+    The kernel is compiled when eigengrad is installed, where there is a compiler. Without it everything works the same,
+    through LAPACK, and slower for matrices up to 16×16.
+
+    Examples
+    --------
+    >>> import eigengrad as eg
+    >>> eg.kernel().partition(",")[0] in ("lanes", "LAPACK")
+    True
+    """
+    return KERNEL
 
 
 #: Tools that are imported when they are first named, and the module that each comes from.

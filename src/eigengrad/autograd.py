@@ -150,9 +150,15 @@ def _along(f: Callable[..., Any], p: Any, dp: Any, X: Any) -> Any:
     return _conj(back(traced_tuple(tuple(dp))))
 
 
+def _small_pull(by: Any, out: Any, gout: Any, how: Any) -> Any:
+    if any(map(isbox, (*out, *gout))):
+        return by(_xp, out, gout, how)
+    return namespace.small_pull(_xp, by, out, gout, how)
+
+
 _CONSTANT = (
-    "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite iscomplex eps any numpy eigensolver "
-    "eigenvalues size"
+    "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite finite iscomplex eps any numpy "
+    "eigensolver eigenvalues size"
 )
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(
@@ -165,6 +171,11 @@ _xp = SimpleNamespace(
     concatenate=anp.concatenate,
     tril=anp.tril,
     reshape=anp.reshape,
+    choose=namespace.choose,
+    again=lambda x: 1.0 * x,
+    exact=lambda X: not isbox(X) and namespace.xp.exact(X),
+    weighted=lambda V, g: None if isbox(V) or isbox(g) else namespace.xp.weighted(V, g),
+    half=lambda X, Y: None if isbox(X) or isbox(Y) else namespace.xp.half(X, Y),
     diagonal=lambda X: X[..., np.arange(_value(X).shape[-1]), np.arange(_value(X).shape[-1])],
     embed=lambda w: w[..., None] * np.eye(_value(w).shape[-1], dtype=_value(w).dtype),
     take=lambda x, i: x[..., i],
@@ -189,6 +200,9 @@ _xp = SimpleNamespace(
     matrix=_matrix,
     lift=np.asarray,
     hosted=lambda a: True,
+    small=lambda *_: None,
+    small_eigh=namespace.xp.small_eigh,
+    small_pull=_small_pull,
 )
 
 
@@ -208,14 +222,16 @@ def _attach(rule: Rule) -> Callable[..., Any]:
 
     def of_kind(x: Any, g: Any) -> Any:
         """A real input has a real cotangent."""
-        return g if np.iscomplexobj(_value(x)) else anp.real(g)
+        if g is None:
+            return 0.0 * _value(x)
+        return _conj(g) if np.iscomplexobj(_value(x)) else anp.real(g)
 
     def vjp(argnums: Any, out: Any, args: Any, kwargs: Any) -> Callable[[Any], Any]:
         *x, how = args
 
         def pullback(g: Any) -> tuple[Any, ...]:
             gx = rule.vjp(_xp, x, tracked(out), tuple(map(_conj, tracked(g))), how)
-            return tuple(of_kind(x[i], _conj(gx[i])) for i in argnums)
+            return tuple(of_kind(x[i], gx[i]) for i in argnums)
 
         return pullback
 

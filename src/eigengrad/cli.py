@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__, frameworks
+from . import __version__, frameworks, kernel
 from .errors import EigengradError, InputError, UndecidedError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="eigengrad", description="The derivative of a symmetric eigenproblem, and who has it right.")
-    top.add_argument("--version", action="version", version=f"eigengrad {__version__}")
+    top.add_argument("--version", action="version", version=f"eigengrad {__version__} ({kernel()})")
     commands = top.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
     compare = commands.add_parser(
         "compare",

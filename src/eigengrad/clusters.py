@@ -35,6 +35,8 @@ ROUNDING = 256.0
 COARSE = 4.0
 NUMERATOR = 4.0
 NEAR = 0.1
+#: u_k = 1 + frac(k GENERIC), the golden ratio, has nothing to do with what users write.
+GENERIC = 0.6180339887498949
 
 
 def count(xp: Any, w: Any) -> Any:
@@ -84,6 +86,15 @@ def _before(xp: Any, w: Any) -> Any:
     return xp.concatenate([w[..., :1], w[..., :-1]], -1)
 
 
+def repeated(xp: Any, w: Any) -> Any:
+    """Which ascending eigenvalues lie in the cluster of the one below: boolean, (..., n - 1)."""
+    return _repeated(xp, w, tolerance(xp, w))
+
+
+def _repeated(xp: Any, w: Any, width: Any) -> Any:
+    return (w - _before(xp, w) > width)[..., 1:] == False  # noqa: E712 - an array
+
+
 def same_cluster(xp: Any, w: Any, width: Any = None) -> Any:
     """Which pairs of ascending eigenvalues lie in one cluster: boolean, (..., n, n), a partition."""
     label = number(xp, w, tolerance(xp, w) if width is None else width)
@@ -123,27 +134,40 @@ def split(xp: Any, w: Any) -> Any:
     return xp.where(lifted - w > tolerance(xp, w), lifted, w)
 
 
-def merge(xp: Any, w: Any, width: Any = None) -> Any:
+def merge(xp: Any, w: Any, width: Any = None, look: bool = True) -> Any:
     """Equal eigenvalues made exactly equal: each becomes the mean of its cluster.
 
     So (w, V) is the exact decomposition of a matrix within rounding of the one given, and a symmetric loss sends back
     exactly equal weights, however steep it is: that is what lets weights be judged. Differences from the lowest member
-    are averaged: single eigenvalues, and ones that agree already, keep every bit.
+    are averaged: single eigenvalues, and ones that agree already, keep every bit. `look` as in `choose`.
     """
+    width = tolerance(xp, w) if width is None else width
+    return xp.choose(_repeated(xp, w, width), look, lambda: _merged(xp, w, width), lambda: w)
+
+
+def _merged(xp: Any, w: Any, width: Any) -> Any:
     same, row = same_cluster(xp, w, width), w[..., None, :]
     lowest = -xp.max(xp.where(same, -row, float("-inf")), -1)
     above = xp.sum(xp.where(same, row - lowest[..., :, None], 0.0), -1)
     return lowest + above / xp.sum(xp.where(same, xp.ones_like(row), 0.0), -1)
 
 
+def _generic(xp: Any, w: Any) -> Any:
+    """The fixed generic vector u, in the precision of w."""
+    k = xp.cumsum(xp.ones_like(w), -1) * GENERIC
+    return 1.0 + k - xp.floor(k)
+
+
 def generic_phases(xp: Any, w: Any, V: Any) -> Any:
-    """V with each column turned by a fixed generic phase, if it is complex.
+    """V with each column turned by a fixed generic phase, if it is complex; if it is real, so that <u, v> >= 0.
 
     Solvers make one component real. A loss that reads the real part of just that component would look as if it did not
-    depend on the phase.
+    depend on the phase. And of a real vector each solver returns another sign, so that a value and a derivative that
+    come by different solvers, as in a transformation of a framework, would not belong together.
     """
     if not xp.iscomplex(V):
-        return V
+        along = _generic(xp, V[..., 0])[..., None, :] @ V
+        return V * xp.where(along < 0.0, -1.0, xp.ones_like(along))
     angle = xp.cumsum(xp.ones_like(w), -1) * 2.399963229728653
     return V * (xp.cast(xp.cos(angle), V) + 1j * xp.cast(xp.sin(angle), V))[..., None, :]
 
@@ -152,9 +176,8 @@ def generic_reflection(xp: Any, w: Any, same: Any) -> Any:
     """One fixed generic reflection inside each cluster, 1 at single eigenvalues: 2 u u^T / |u|^2 - 1 by blocks.
 
     In a basis turned by it (and by the phases) a diagonal is constant for a block that is a multiple of the identity
-    and, with probability one, for no other: u_k = 1 + frac(k golden ratio) has nothing to do with what users write.
+    and, with probability one, for no other.
     """
-    k = xp.cumsum(xp.ones_like(w), -1) * 0.6180339887498949
-    u = 1.0 + k - xp.floor(k)
+    u = _generic(xp, w)
     size = xp.sum(xp.where(same, u[..., None, :] ** 2, 0.0), -1)[..., None]
     return xp.where(same, 2.0 * u[..., :, None] * u[..., None, :] / size, 0.0) - xp.embed(xp.ones_like(u))

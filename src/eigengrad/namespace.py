@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from . import halves, lapack
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
 from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
 from .operands import matrix
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
+from .solvers import small
 
 
 def quiet() -> Any:
@@ -22,7 +24,11 @@ def quiet() -> Any:
 
 
 def _embed(w: Any) -> Any:
-    return w[..., None] * np.eye(w.shape[-1], dtype=w.dtype)
+    n = w.shape[-1]
+    W = np.empty((*w.shape, n), w.dtype)
+    W.fill(0.0)  # np.zeros asks for new pages each time, which costs more than to write into old ones
+    W.reshape(*w.shape[:-1], n * n)[..., :: n + 1] = w
+    return W
 
 
 def _cast(x: Any, like: Any) -> Any:
@@ -30,11 +36,11 @@ def _cast(x: Any, like: Any) -> Any:
 
 
 def _eigensolver(H: Any) -> tuple[Any, Any]:
-    return _solved(np.linalg.eigh, H)  # type: ignore[no-any-return]
+    return _solved(lapack.eigh, H)  # type: ignore[no-any-return]
 
 
 def _eigenvalues(H: Any) -> Any:
-    return _solved(np.linalg.eigvalsh, H)
+    return _solved(lapack.eigvalsh, H)
 
 
 def _solved(solver: Any, H: Any) -> Any:
@@ -103,6 +109,12 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         gradient=_gradient,
         ones_like=constant(np.ones_like),
         isfinite=constant(np.isfinite),
+        finite=constant(_finite),
+        choose=choose,
+        exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
+        half=_half,
+        weighted=_weighted,
+        again=linear(lambda x: x[...]),
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
         constant=lambda c, like: np.asarray(c, dtype=like.dtype),
@@ -125,7 +137,10 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
+        small=lambda *_: None,
     )
+    xp.small_eigh = lambda by, A, how: _small_eigh(xp, by, A, how)
+    xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)
     for rule in RULES:
         setattr(xp, rule.name, make(rule, xp))
     read, narrow, moved, part = (make(rule, xp) for rule in (_READ, _NARROW, _AFFINE, _PART))
@@ -143,7 +158,7 @@ _single = linear(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x)
 _READ = Rule(
     "read",
     1,
-    lambda xp, x, convention: (READINGS[convention].read(xp, _single(*x)),),
+    lambda xp, x, convention: (READINGS[convention].read(xp, _single(*x))[...],),  # an array of its own to a tape
     lambda xp, x, out, dx, convention: (READINGS[convention].read(xp, _single(*dx)),),
     lambda xp, x, out, gout, convention: (xp.cast(READINGS[convention].pull(xp, *gout), *x),),
     linear=(0,),
@@ -216,8 +231,74 @@ def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
     return np.asarray(h[order](w, *d))
 
 
+def _finite(x: Any) -> bool:
+    """By the sum, which is quick, and where that overflows by every entry."""
+    with quiet():
+        return bool(np.isfinite(x.sum()) or np.isfinite(x).all())
+
+
+def choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    """One of two, by values."""
+    return yes() if not look or np.any(bad) else no()
+
+
+def _half(X: Any, Y: Any) -> Any:
+    if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)):
+        return None
+    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype))
+
+
+def _weighted(V: Any, g: Any) -> Any:
+    """By the roots of what is positive and of what is not: NumPy leaves X X^T to a routine that computes one half."""
+    plain = isinstance(V, np.ndarray) and isinstance(g, np.ndarray) and V.dtype == g.dtype
+    if not plain or not halves.large(V) or not np.isfinite(g).all():
+        return None
+    if (g >= 0.0).all():
+        X = V * np.sqrt(g)
+        return X @ X.T
+    X, Y = (V[:, sign * g > 0.0] * np.sqrt(np.abs(g[sign * g > 0.0])) for sign in (1.0, -1.0))
+    whole = X @ X.T
+    whole -= Y @ Y.T
+    return whole
+
+
+def zeros(x: Any) -> Any:
+    """0 of that shape, which takes no memory; who asks what is 0 in it sees that at once."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+
 def _asked(g: Any, x: Any) -> Any:
-    return None if isinstance(g, Dual) or isinstance(x, Dual) else np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
+    if isinstance(g, Dual) or isinstance(x, Dual):
+        return None
+    g = g[(*[slice(1) if step == 0 else slice(None) for step in g.strides[:-1]], slice(None))]
+    return np.any(g != 0.0, axis=tuple(range(g.ndim - 1)))
+
+
+def _small_eigh(xp: Any, by: Any, A: Any, how: Any) -> tuple[Any, Any]:
+    n = A.shape[-1]
+    if A.dtype in small.BITS and small.fits(n, A.size // (n * n), False):
+        w, V, happened = small.eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
+        if not happened & small.UNSOLVED:
+            return w, V
+    return by(xp, A, how)  # type: ignore[no-any-return]
+
+
+def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:
+    w, _, V, _ = out
+    gw, gW, gV, gecho = gout
+    if (
+        isinstance(V, np.ndarray)
+        and V.dtype in small.BITS
+        and small.fits(w.shape[-1], w.size // w.shape[-1], False)
+        and not how.coarse
+        and not any(isinstance(g, Dual) for g in gout)
+        and not np.any(gW)
+        and not np.any(gecho)
+    ):
+        gA, refused = small.pullback(w, V, gw, gV, how.degenerate != "subgradient")
+        if not refused or how.degenerate == "nan":
+            return gA
+    return by(xp, out, gout, how)
 
 
 def _no_function(*_: Any) -> Any:

@@ -34,13 +34,42 @@ def adjoint(xp: Any, X: Any) -> Any:
 
 def hermitian(xp: Any, X: Any) -> Any:
     """The Hermitian part; halves are added, so that no entry overflows."""
-    return 0.5 * X + 0.5 * adjoint(xp, X)
+    return X if xp.exact(X) else 0.5 * X + 0.5 * adjoint(xp, X)
+
+
+def hermitian_product(xp: Any, X: Any, Y: Any) -> Any:
+    """X Y^H, which is Hermitian but for rounding, made so."""
+    found = xp.half(X, Y)
+    return hermitian(xp, X @ adjoint(xp, Y)) if found is None else found
 
 
 def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:
     """(H - shift) scale, with one real shift and scale for each matrix."""
     ones = xp.ones_like(xp.diagonal(H))
     return xp.cast(scale, H)[..., None, None] * (H - xp.embed(xp.cast(shift, H)[..., None] * ones))
+
+
+def weighted(xp: Any, V: Any, g: Any) -> Any:
+    """V diag(g) V^H, of a real g."""
+    found = xp.weighted(V, g)
+    return hermitian_product(xp, V * xp.cast(g, V)[..., None, :], V) if found is None else found
+
+
+#: Rows of a tile: what is made of a few tiles stays in the cache.
+ROWS = 128
+
+
+def mirrored(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
+    """The Hermitian matrix of order n whose part on and below the diagonal is tile(rows, columns)."""
+    bands = [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)]
+    tiles: list[list[Any]] = [[] for _ in bands]
+    for i, rows in enumerate(bands):
+        for j, columns in enumerate(bands[: i + 1]):
+            tiles[i].append(tile(rows, columns))
+            if i != j:
+                tiles[j].append(adjoint(xp, tiles[i][j]))
+    # Row by row, so that the memory of tiles is given back as they are joined.
+    return xp.concatenate([xp.concatenate(tiles.pop(0), -1) for _ in bands], -2)
 
 
 # -- square arrays ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host
+from . import host, look, small
 
 __all__ = [
     "BlocksResult",
@@ -52,11 +52,6 @@ __all__ = [
     "unvech",
     "vech",
 ]
-
-
-def _any(bad: Any) -> bool | None:
-    """None where tracing hides the values."""
-    return None if isinstance(bad, jax.core.Tracer) else bool(jnp.any(bad))
 
 
 def _total(function: Callable[[Any], Any], n: int) -> Any:
@@ -120,6 +115,12 @@ _xp = SimpleNamespace(
     tril=jnp.tril,
     reshape=jnp.reshape,
     isfinite=jnp.isfinite,
+    finite=look.finite,
+    choose=look.choose,
+    exact=lambda X: False,
+    weighted=lambda V, g: None,
+    again=lambda x: 1.0 * x,
+    half=lambda X, Y: None,  # a compiler has no use for half a product
     take=lambda x, i: x[..., i],
     constant=lambda c, like: jnp.asarray(c, dtype=like.dtype),
     cast=lambda x, like: x.astype(like.dtype),
@@ -128,7 +129,7 @@ _xp = SimpleNamespace(
     embed=lambda w: w[..., None] * jnp.eye(w.shape[-1], dtype=w.dtype),
     stop=jax.lax.stop_gradient,
     eps=lambda x: float(jnp.finfo(x.dtype).eps),
-    any=_any,
+    any=look.any_of,
     numpy=jax.device_get,
     array=host.array,
     eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
@@ -138,7 +139,7 @@ _xp = SimpleNamespace(
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),
-    asked=lambda g, x: None,  # which columns are used would be compiled anew for every choice
+    asked=look.asked,
     host=host.host,
     rule=lambda rule: _attach(rule),
     columns=host.columns,
@@ -147,10 +148,12 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=jnp.asarray,
     hosted=lambda a: True,
+    small=lambda *_: None,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small_eigh, _xp.small_pull = small.attach(_xp)
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
@@ -183,12 +186,8 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
     return primitive
 
 
-def _zero(x: Any) -> bool:
-    return type(x) is ad.Zero
-
-
-def _any_nan(arrays: Any) -> Any:
-    return sum((jnp.sum(jnp.isnan(x)) for x in arrays), start=jnp.zeros((), int)) > 0
+def _fitted(g: Any, like: Any) -> Any:
+    return ad.Zero(like.aval) if g is None else jnp.conj(g).astype(like.aval.dtype)
 
 
 @cache
@@ -205,7 +204,7 @@ def _primitives(rule: Rule) -> Primitive:
     @partial(jax.jit, static_argnames="how")
     def whole_primal(x: Any, how: Any) -> Any:
         out = primal(*x, how=how)
-        return out, jnp.logical_and(_any_nan(out), ~_any_nan(x))
+        return out, jnp.logical_and(look.any_nan(out), ~look.any_nan(x))
 
     def run(*x: Any, how: Any) -> Any:
         """The primal, compiled; where it makes a NaN of numbers, it is asked again for why."""
@@ -231,8 +230,9 @@ def _primitives(rule: Rule) -> Primitive:
 
     @partial(jax.jit, static_argnames="how")
     def whole(x: Any, y: Any, gout: Any, how: Any) -> Any:
+        gout = tuple(look.zeros(o) if g is None else g for g, o in zip(gout, y, strict=True))
         gx = rule.vjp(_xp, x, y, gout, how)
-        return gx, jnp.logical_and(_any_nan(gx), ~_any_nan((*x, *y, *gout)))
+        return gx, jnp.logical_and(look.any_nan(gx), ~look.any_nan((*x, *y, *gout)))
 
     def back(x: Any, y: Any, gout: Any, how: Any) -> Any:
         """The vjp, compiled where values are concrete; where it makes a NaN of numbers, it is asked again for why."""
@@ -240,14 +240,14 @@ def _primitives(rule: Rule) -> Primitive:
             return rule.vjp(_xp, x, y, gout, how)
         if rule.host:
             return rule.vjp(_blind if how.batched else _direct, x, y, gout, how)
-        gx, refused = whole(x, y, gout, how)
+        gx, refused = whole(x, y, tuple(None if isinstance(g, np.ndarray) else g for g in gout), how)
         if refused and how.degenerate != "nan":
             rule.vjp(_direct, x, y, gout, how)
         return gx
 
     def f_jvp(x: Any, dx: Any, how: Any) -> tuple[Any, Any]:
         out = f.bind(*x, how=how)
-        if all(map(_zero, dx)):
+        if all(map(look.is_zero, dx)):
             return out, [ad.Zero.from_primal_value(o) for o in out]
         return out, d.bind(*x, *out, *map(ad.instantiate_zeros, dx), how=how)
 
@@ -256,10 +256,10 @@ def _primitives(rule: Rule) -> Primitive:
         x, y, dx = parts(arguments)
         moves, ddx = tangents[:-n], tangents[-n:]
         terms = []
-        if not all(map(_zero, moves)):
+        if not all(map(look.is_zero, moves)):
             moves = tuple(map(ad.instantiate_zeros, moves))
             terms.append(jax.jvp(lambda *point: along(*point, *dx, how=how), (*x, *y), moves)[1])
-        if not all(map(_zero, ddx)):
+        if not all(map(look.is_zero, ddx)):
             terms.append(d.bind(*x, *y, *map(ad.instantiate_zeros, ddx), how=how))
         if not terms:
             return out, [ad.Zero.from_primal_value(o) for o in out]
@@ -268,11 +268,11 @@ def _primitives(rule: Rule) -> Primitive:
     def d_transpose(cotangents: Any, *arguments: Any, how: Any) -> list[Any]:
         x, y, dx = parts(arguments)
         none = [None] * (len(x) + len(y))
-        if all(map(_zero, cotangents)):
+        if all(map(look.is_zero, cotangents)):
             return [*none, *(ad.Zero(v.aval) if ad.is_undefined_primal(v) else None for v in dx)]
-        gx = back(x, y, tuple(jnp.conj(ad.instantiate_zeros(c)) for c in cotangents), how)
+        gx = back(x, y, tuple(look.zeros(c.aval) if look.is_zero(c) else jnp.conj(c) for c in cotangents), how)
         fitted = zip(gx, dx, strict=True)
-        return [*none, *(jnp.conj(g).astype(v.aval.dtype) if ad.is_undefined_primal(v) else None for g, v in fitted)]
+        return [*none, *(_fitted(g, v) if ad.is_undefined_primal(v) else None for g, v in fitted)]
 
     ad.primitive_jvps[f], ad.primitive_jvps[d], ad.primitive_transposes[d] = f_jvp, d_jvp, d_transpose
     return f
@@ -289,7 +289,7 @@ def _call(rule: Rule, xp: Any) -> Callable[..., Any]:
 
 #: For values; and for those of a batch, at which no check looks.
 _direct = SimpleNamespace(**vars(_xp))
-_blind = SimpleNamespace(**vars(_xp) | {"any": lambda bad: None})
+_blind = SimpleNamespace(**vars(_xp) | {"any": lambda bad: None, "finite": lambda x: None})
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
     for _space in (_direct, _blind):

@@ -12,7 +12,7 @@ import numpy as np
 from .. import public
 from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
-from ..namespace import attach, namespace
+from ..namespace import attach, namespace, zeros
 from ..namespace import xp as _xp
 from ..operands import Values, leaf, moving, operand, returned, together
 from ..rules import Rule
@@ -41,7 +41,7 @@ def like(what: str, g: Any, out: Any) -> Any:
         return Dual(like(what, g.value, out), like(what, g.tangent, out))
     out = value(out)
     if g is None:
-        return np.zeros_like(out)
+        return zeros(out)
     try:
         g = np.asarray(g)
     except ValueError as error:
@@ -123,8 +123,10 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
             a, lambda: {id(o): like("cotangent", g, o) for o, g in zip(outputs, each(cotangent, result), strict=True)}
         )
         for rule, x, out, how in reversed(tape):
-            gout = tuple(total[id(o)] if id(o) in total else np.zeros_like(value(o)) for o in out)
+            gout = tuple(total[id(o)] if id(o) in total else zeros(value(o)) for o in out)
             for v, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
+                if g is None:
+                    continue
                 total[id(v)] = total[id(v)] + g if id(v) in total else g
         operands = kwargs.get("params") or [x for x in (a, kwargs.get(partner(function))) if x is not None]
         found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]

@@ -79,7 +79,7 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
     args = [parameter(xp, name, v, a, H) for name, v in zip(names, args, strict=True)]
     if function.arguments:
         H, args = function.prepare(xp, H, *args), []
-        if degenerate != "nan" and xp.any(xp.isfinite(H) == False):  # noqa: E712 - an array
+        if degenerate != "nan" and xp.finite(H) is False:
             raise OptionError(
                 f"{', '.join(names)}: these values make the matrix infinite or NaN; they must be finite, scales not 0.",
                 value=names,

@@ -114,17 +114,15 @@ def door(xp: Any, a: Any, UPLO: UPLO, degenerate: str, name: str = "") -> tuple[
     a = xp.array(a)
     square(a)
     H = xp.read(a, convention)
-    if degenerate != "nan":
-        bad = xp.isfinite(H) == False  # noqa: E712 - an array
-        if xp.any(bad):
-            where = tuple(int(k) for k in np.argwhere(xp.numpy(bad))[0])
-            of = f" of {name}" if name else ""
-            of += f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
-            raise NotFiniteError(
-                f"Entry {where[-2:]}{of} is NaN or infinite, and it is read. No eigenvalue is defined; the solver "
-                "would return numbers all the same. Remove it, or look at what produced it.",
-                index=where,
-            )
+    if degenerate != "nan" and xp.finite(H) is False:
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(xp.numpy(H)))[0])
+        of = f" of {name}" if name else ""
+        of += f" of matrix {where[:-2]} of the batch" if len(where) > 2 else ""
+        raise NotFiniteError(
+            f"Entry {where[-2:]}{of} is NaN or infinite, and it is read. No eigenvalue is defined; the solver "
+            "would return numbers all the same. Remove it, or look at what produced it.",
+            index=where,
+        )
     return a, H, How(degenerate, xp.eps(a) if xp.eps(a) > xp.eps(H) else 0.0)
 
 

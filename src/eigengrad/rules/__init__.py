@@ -4,7 +4,7 @@ A rule is a primitive with its two derivatives, over an array namespace `xp`:
 
     primal(xp, x, how)            -> out          what it computes, a tuple
     jvp(xp, x, out, dx, how)      -> dout         along tangents dx
-    vjp(xp, x, out, gout, how)    -> gx           from cotangents gout, for <X, Y> = Re tr(X^H Y)
+    vjp(xp, x, out, gout, how)    -> gx           from cotangents gout, for <X, Y> = Re tr(X^H Y); None is zero
 
 `x`, `out`, `dx`, `gout`, `gx` are tuples of arrays, `how` one hashable value of options. An adapter turns a rule into
 a differentiable function of its framework with its `attach` and hangs it on its namespace under the rule's name. A
@@ -27,9 +27,20 @@ where a matrix is meant; and
     rule(r)                     a rule that is not in the registry, for it depends on how many arrays a user hands over
     asked(g, x)                 which of the last axis of g are not 0 in any other; None where that is not known, or
                                 where a derivative of g, or of what depends on x, may be taken
+    finite(X)       whether every number is finite; None where values cannot be read
+    choose(bad, look, yes, no)  no() where none is bad, yes() where one is; without a look, or where values cannot be
+                                read, yes(), or a branch in the compiled program
+    exact(X)        whether X is known to be Hermitian, entry by entry, and no derivative of it can be taken
+    half(X, Y)      X Y^H, which is Hermitian but for rounding, from one half; None where that is no gain, or where a
+                    derivative may be taken
+    weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
+    again(x)        the same numbers as an output of their own, in the same memory where the framework allows that
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
+    small_eigh(by, A, how)      w, V of Hermitian matrices in a generic basis, equal eigenvalues merged, but not by
+                                "subgradient": of small ones by a compiled kernel, else by(xp, A, how)
+    small_pull(by, out, gout, how)      the gradient of small ones by the kernel, else by(xp, out, gout, how)
     gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """
 
@@ -62,6 +73,12 @@ NAMES = frozenset(
         "take",
         "reshape",
         "isfinite",
+        "finite",
+        "choose",
+        "exact",
+        "half",
+        "weighted",
+        "again",
         "constant",
         "cast",
         "iscomplex",
@@ -83,6 +100,8 @@ NAMES = frozenset(
         "columns",
         "along",
         "pull",
+        "small_eigh",
+        "small_pull",
     ]
 )
 
@@ -96,4 +115,5 @@ class Rule(NamedTuple):
     jvp: Callable[..., tuple[Any, ...]]
     vjp: Callable[..., tuple[Any, ...]]
     linear: tuple[int, ...] = ()
+    blind: bool = False  # no derivative looks at the inputs
     host: bool = False  # its primal calls NumPy, so that it runs step by step, and no compiler looks into it

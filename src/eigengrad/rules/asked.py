@@ -8,52 +8,94 @@ L the other columns whose eigenvalues it uses: the rule of pairs.py, whose solve
 costs n² for a column, where the rule for all costs three products of n×n matrices.
 
 What a cotangent does not use may still move: so this serves a first derivative that nobody follows, and `xp.asked` says
-None else. A cluster that J cuts is left to the rule for all.
+None else; but JAX knows while it traces which cotangents are 0 and stay 0, those of vectors that no loss sees. A
+cluster that J cuts is left to the rule for all.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..clusters import NEAR, largest, numerator
+from ..clusters import NEAR, largest, numerator, repeated, rounding
 from ..errors import DerivativeError
-from ..reading import adjoint
-from .refusal import refuse_weights
+from ..reading import adjoint, hermitian_product, mirrored, weighted
+from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
 LEAST, PART = 64, 1 / 3
 
 
-def few(xp: Any, out: Any, gout: Any, same: Any, how: Any, middle: Any) -> Any:
-    """The gradient; None where the rule for all must serve. `same` is False where all eigenvalues are known single."""
-    (w, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
+def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
+    """The gradient; None where the rule for all, `every`, must serve."""
+    (_, W, V, echo), (gw, gW, gV, gecho), n = out, gout, xp.size(out[0])
     if not isinstance(n, int) or n < LEAST or how.cuts is not None or how.degenerate == "nan":
         return None
     columns, weights, rest = (xp.asked(g, W) for g in (gV, gw, gW))
-    if columns is None or weights is None or rest is None or rest.any() or columns.sum() > PART * n:
+    if columns is None or rest is None or rest.any():
         return None
+    w = xp.stop(xp.real(xp.diagonal(W)))
+    if weights is None:  # the program is compiled, and may be differentiated again
+        values = lambda: weighted(xp, V, gw)  # noqa: E731
+        return None if columns.any() or how.degenerate == "split" else where_clustered(xp, w, how, every, values)
+    shared = xp.numpy(repeated(xp, w))
+    if columns.sum() > PART * n:
+        return None if shared.any() else _all(xp, w, V, gw, gV, how)
     J, L = np.flatnonzero(columns), np.flatnonzero(weights & ~columns)
-    if same is not None and J.size and xp.numpy(same)[..., J, :][..., ~columns].any():
+    if J.size and (shared & (columns[1:] != columns[:-1])).any():
         return None
-    gw = gw if same is None else refuse_weights(xp, gw, gecho, w, same, how)
-    VL, left, right = xp.take(V, L), [], []
-    if L.size:
-        left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :]], [VL]
-    if J.size:
-        VJ, gJ, wJ = xp.take(V, J), xp.take(gV, J), xp.take(w, J)
-        squares = [_square(xp, X, J) for X in (W, echo, gW, gecho)]
-        parts = (wJ, squares[0], VJ, squares[1]), (xp.take(gw, J), squares[2], gJ, squares[3])
-        try:
-            U = middle(xp, *parts, how.but(order=n), largest(xp, w))
-        except DerivativeError:
-            return None  # the rule for all says which of all it is
-        Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)
-        left, right = [*left, 0.5 * Y, 0.5 * VJ], [*right, VJ, Y]
-    if not left:
-        return 0.0 * W
-    return xp.concatenate(left, -1) @ adjoint(xp, xp.concatenate(right, -1))
+    gw = refuse_weights(xp, gw, gecho, w, how)
+    VL = V if L.size == n else xp.take(V, L)
+    if not J.size:
+        return weighted(xp, VL, xp.take(gw, L)) if L.size else 0.0 * W
+    VJ, gJ, wJ = xp.take(V, J), xp.take(gV, J), xp.take(w, J)
+    squares = [_square(xp, X, J) for X in (W, echo, gW, gecho)]
+    parts = (wJ, squares[0], VJ, squares[1]), (xp.take(gw, J), squares[2], gJ, squares[3])
+    try:
+        U = middle(xp, *parts, how.but(order=n), largest(xp, w))
+    except DerivativeError:
+        return None  # the rule for all says which of all it is
+    Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)
+    left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :], 0.5 * Y, 0.5 * VJ], [VL, VJ, Y]
+    return hermitian_product(xp, xp.concatenate(left, -1), xp.concatenate(right, -1))
+
+
+def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
+    """From all columns, of single eigenvalues: T = diag(gw) + Sylv(skew(V^H gV)) in tiles, those below the diagonal."""
+    Q = adjoint(xp, V) @ gV
+    if xp.iscomplex(V):  # the phases
+        size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
+        if xp.any(xp.abs(own - xp.cast(xp.real(own), own)) > rounding(xp, w, 1.0, how) * size):
+            return None
+    n, norm = w.shape[-1], cache(lambda: _norms(xp, gV))
+    most = numerator(xp, w, n**0.5 * xp.max(xp.max(xp.abs(gV), -2), -1)[..., None, None], how)
+
+    def tile(rows: slice, columns: slice) -> Any:
+        R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
+        gaps = w[..., None, columns] - w[..., rows, None]
+        own = gaps == 0.0  # of single eigenvalues the diagonal alone
+        T = R / xp.cast(xp.where(own, 1.0, gaps), R)
+        if xp.any((xp.abs(R) <= most) & (own == False)):  # noqa: E712 - an array
+            left, right = norm()[..., rows, None], norm()[..., None, columns]
+            T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
+        return xp.where(own, xp.cast(gw, V)[..., None, columns], T) if rows == columns else T
+
+    return hermitian_product(xp, V @ mirrored(xp, n, tile), V)
+
+
+def _norms(xp: Any, gV: Any) -> Any:
+    """Of the columns, however large."""
+    size = xp.abs(gV)
+    most = xp.max(size, -2)
+    unit = xp.where(most > 0.0, most, 1.0)
+    return most * xp.sqrt(xp.sum((size / unit[..., None, :]) ** 2, -2))
+
+
+def _drowned(xp: Any, Q: Any, gaps: Any, norms: Any, w: Any, how: Any) -> Any:
+    """Where Q is rounding, which a small gap would magnify."""
+    return (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
 
 
 def _square(xp: Any, X: Any, J: Any) -> Any:
@@ -62,12 +104,9 @@ def _square(xp: Any, X: Any, J: Any) -> Any:
 
 
 def _outside(xp: Any, V: Any, gJ: Any, w: Any, wJ: Any, out: Any, how: Any) -> Any:
-    """(V^H gV_J)_ij / (w_j - w_i) for i outside of J, else 0; 0 where the numerator is rounding and the gap small."""
+    """(V^H gV_J)_ij / (w_j - w_i) for i outside of J, else 0."""
     Q = adjoint(xp, V) @ gJ
     gaps = wJ[..., None, :] - w[..., :, None]
-    most = xp.max(xp.abs(gJ), -2)[..., None, :]
-    unit = xp.where(most > 0.0, most, 1.0)
-    norm = most * xp.sqrt(xp.sum((xp.abs(gJ) / unit) ** 2, -2))[..., None, :]
-    small = (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norm, how))
-    used = (xp.constant(out[:, None] * np.ones(1), w) > 0.0) & (small == False)  # noqa: E712 - an array
-    return xp.where(used, Q / xp.cast(xp.where(used, gaps, 1.0), Q), 0.0)
+    inside = xp.constant(out[:, None] * np.ones(1), w) == 0.0
+    none = inside | _drowned(xp, Q, gaps, _norms(xp, gJ)[..., None, :], w, how)
+    return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))

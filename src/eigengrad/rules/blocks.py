@@ -25,10 +25,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
-from ..reading import adjoint, hermitian
+from ..reading import adjoint, hermitian, hermitian_product
 from . import Rule, asked
 from .domain import refuse_cuts, solved
-from .refusal import clustered, refuse_basis, refuse_second, refuse_weights
+from .refusal import refuse_basis, refuse_second, refuse_weights, where_clustered
 
 
 def spectrum_of(xp: Any, W: Any) -> Any:
@@ -109,11 +109,14 @@ def _broken(xp: Any, A: Any) -> Any:
 
 def _merged(xp: Any, w: Any, how: Any) -> Any:
     """With "subgradient" weights are not judged, and values keep every digit; inside given cuts none are equal."""
-    return w if how.degenerate == "subgradient" or how.cuts is not None else merge(xp, w)
+    return w if how.degenerate == "subgradient" or how.cuts is not None else merge(xp, w, look=how.degenerate != "nan")
 
 
 def solve(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """What the eigensolver says; NaN for a matrix that is not finite."""
+    if how.degenerate != "nan" and xp.finite(A):
+        w, V = xp.eigensolver(A)
+        return solved(xp, w, A, how), V
     broken = _broken(xp, A)
     finite = xp.where(broken[..., None], 0.0, A)
     w, V = xp.eigensolver(finite)
@@ -123,6 +126,8 @@ def solve(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
 
 def values(xp: Any, A: Any, how: Any) -> Any:
     """The eigenvalues alone, for arrays that no derivative is asked of."""
+    if how.degenerate != "nan" and xp.finite(A):
+        return _merged(xp, solved(xp, xp.eigenvalues(A), A, how), how)
     broken = _broken(xp, A)
     finite = xp.where(broken[..., None], 0.0, A)
     w = solved(xp, xp.eigenvalues(finite), finite, how)
@@ -131,18 +136,29 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
+    if how.cuts is not None or how.degenerate == "split":
+        return _decompose(xp, A, how)
+    return xp.small_eigh(_decompose, A, how)  # type: ignore[no-any-return]
+
+
+def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     w, V = solve(xp, A, how)
     return generic(xp, _merged(xp, w, how), V, how)
 
 
-def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
-    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts."""
-    V = generic_phases(xp, w, V)
+def generic(xp: Any, w: Any, V: Any, how: Any, signed: bool = False) -> tuple[Any, Any]:
+    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts.
+
+    `signed` is V where it has only some of the rows, and real vectors have their signs.
+    """
+    V = V if signed and not xp.iscomplex(V) else generic_phases(xp, w, V)
     if how.cuts is not None:
         return refuse_cuts(xp, w, how.cuts, how), V
-    same = same_group(xp, w, None)
-    if clustered(xp, w, same, how):
-        V = V @ xp.cast(generic_reflection(xp, w, same), V)
+
+    def turned() -> Any:
+        return V @ xp.cast(generic_reflection(xp, w, same_group(xp, w, None)), V)
+
+    V = where_clustered(xp, w, how, turned, lambda V=V: V)
     return split(xp, w) if how.degenerate == "split" else w, V
 
 
@@ -150,7 +166,7 @@ def _blocks(xp: Any, x: Any, how: Any) -> Any:
     (A,) = x
     w, V = decompose(xp, A, how)
     W = xp.embed(xp.cast(w, V))
-    return w, W, V, 1.0 * W
+    return w, W, V, xp.again(W)
 
 
 def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
@@ -162,13 +178,17 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    W, V = out[1:3]
-    same = same_block(xp, W, how)
-    single = not clustered(xp, spectrum_of(xp, W), same, how)
-    found = asked.few(xp, out, gout, None if single else same, how, middle)
-    if found is not None:
-        return (found,)
-    return (hermitian(xp, V @ middle(xp, out, gout, how) @ adjoint(xp, V)),)
+    return (_pullback(xp, out, gout, how) if how.cuts is not None else xp.small_pull(_pullback, out, gout, how),)
+
+
+def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
+    V = out[2]
+
+    def every() -> Any:
+        return hermitian_product(xp, V @ middle(xp, out, gout, how), V)
+
+    found = asked.few(xp, out, gout, how, middle, every)
+    return every() if found is None else found
 
 
 def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: Any = None) -> Any:
@@ -179,14 +199,16 @@ def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: An
     """
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
-    (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, same, how), echo, how)
+    (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, how), echo, how)
     G = diagonal + inside(xp, hermitian(xp, gW), same)
-    X, Y = V, gV
-    if clustered(xp, w, same, how):
-        X, Y = xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2)
-    (R,) = xp.settle(X, Y, W, how)
-    sizes = gV if lengths is None else lengths
-    R_known = without_rounding(xp, R, sizes, w, largest(xp, w) if size is None else size, how)
+
+    def clusters() -> Any:
+        return xp.settle(xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2), W, how)[0]
+
+    R = where_clustered(xp, w, how, clusters, lambda: xp.settle(V, gV, W, how)[0])
+    R_known = without_rounding(
+        xp, R, gV if lengths is None else lengths, w, largest(xp, w) if size is None else size, how
+    )
     (K,) = xp.sylvester(W, R_known, how)
     return G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
 
@@ -208,4 +230,4 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any, whole: Any, how: Any) -> 
 
 SYLVESTER = Rule("sylvester", 2, _sylvester, _sylvester_jvp, _sylvester_vjp, linear=(1,))
 SETTLE = Rule("settle", 3, _settle, _settle_jvp, _settle_vjp)
-BLOCKS = Rule("blocks", 1, _blocks, _blocks_jvp, _blocks_vjp)
+BLOCKS = Rule("blocks", 1, _blocks, _blocks_jvp, _blocks_vjp, blind=True)

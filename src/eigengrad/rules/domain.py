@@ -136,7 +136,7 @@ def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
 
     `size`, shape (..., 1, 1), is that of the data whose rounding is meant; without it, the largest entry of X.
     """
-    if not how.function.edges:
+    if not how.function.edges or (how.degenerate != "nan" and xp.finite(L)):
         return L * X
     infinite = (xp.isfinite(L) == False) & xp.isfinite(w[..., :1])[..., None]  # noqa: E712 - an array
     if how.degenerate != "nan" and xp.any(infinite) is False:

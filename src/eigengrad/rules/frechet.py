@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian
+from ..reading import adjoint, hermitian, hermitian_product, mirrored, weighted
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -40,7 +40,7 @@ def _eigenbasis_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _eigenbasis_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return (0.0 * x[0],)
+    return (None,)
 
 
 # -- the family -------------------------------------------------------------------------------------------------------
@@ -63,10 +63,10 @@ def _primal(m: int) -> Callable[..., Any]:
     def primal(xp: Any, x: Any, how: Any) -> Any:
         w, V, _, args, *E = x
         if m == 0:
-            return ((V * xp.cast(values(xp, w, args, how), V)[..., None, :]) @ adjoint(xp, V),)
-        E = [adjoint(xp, V) @ e @ V for e in E]
+            return (weighted(xp, V, values(xp, w, args, how)),)
+        E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]
         T = masked(xp, contract(xp, w, args, E, how), w, how)
-        return (V @ T @ adjoint(xp, V),)
+        return (hermitian_product(xp, V @ T, V),)
 
     return primal
 
@@ -98,6 +98,12 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
     n, size = xp.size(w), largest_entry(xp, E[0])
     for e in E[1:]:
         size = size * largest_entry(xp, e)
+    if len(E) == 1 and xp.exact(E[0]):  # the table is symmetric too
+
+        def tile(rows: slice, columns: slice) -> Any:
+            return f.differences(xp, [left[..., rows, :], right[..., columns]], w, args)
+
+        return product(xp.cast(mirrored(xp, w.shape[-1], tile), E[0]), E[0])
     if len(E) == 1:
         return product(table(), E[0])
     if len(E) == 2 and f.second is not None:
@@ -146,7 +152,7 @@ def _vjp(m: int) -> Callable[..., Any]:
         gA = _member(xp, w, V, A, args, [G, *E], how)
         gE = [_member(xp, w, V, A, args, [*E[:k], G, *E[k + 1 :]], how) for k in range(m)]
         by = [_inner(xp, G, _member(xp, w, V, A, args, E, _by(how, p))) for p in _parameters(how)]
-        return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args), *gE
+        return None, None, gA, _gathered(xp, by, args), *gE
 
     return vjp
 
@@ -157,7 +163,7 @@ def _inner(xp: Any, X: Any, Y: Any) -> Any:
 
 
 def _gathered(xp: Any, each: list[Any], args: Any) -> Any:
-    return xp.concatenate([g[..., None] for g in each], -1) if each else 0.0 * args
+    return xp.concatenate([g[..., None] for g in each], -1) if each else None
 
 
 # -- tr f(A) ----------------------------------------------------------------------------------------------------------
@@ -181,14 +187,14 @@ def _trace_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, V, A, args), (g,) = x, gout
     gA = xp.cast(g, V)[..., None, None] * _gradient(xp, w, V, A, args, how)
     by = [g * xp.trace(w, V, A, args, _by(how, p))[0] for p in _parameters(how)]
-    return 0.0 * w, 0.0 * V, gA, _gathered(xp, by, args)
+    return None, None, gA, _gathered(xp, by, args)
 
 
 def _gradient(xp: Any, w: Any, V: Any, A: Any, args: Any, how: Any) -> Any:
     return _member(xp, w, V, A, args, [], how.but(function=how.function.derivative))
 
 
-EIGENBASIS = Rule("eigenbasis", 1, _eigenbasis, _eigenbasis_jvp, _eigenbasis_vjp)
+EIGENBASIS = Rule("eigenbasis", 1, _eigenbasis, _eigenbasis_jvp, _eigenbasis_vjp, blind=True)
 FRECHET = tuple(
     Rule(f"frechet{m}", 4 + m, _primal(m), _jvp(m), _vjp(m), linear=tuple(range(4, 4 + m))) for m in range(ORDERS)
 )

@@ -90,7 +90,9 @@ def values(xp: Any, x: Any, how: Any) -> Any:
 def decompose(xp: Any, x: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis."""
     w, V, width, *_ = solve(xp, x, how)
-    return generic(xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how))
+    return generic(
+        xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how), how.system.rows is not None
+    )
 
 
 def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
@@ -101,9 +103,9 @@ def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
 
 def _pairs(xp: Any, x: Any, how: Any) -> Any:
     own, V, width, edge, size = solve(xp, x, how)
-    w, V = generic(xp, merge(xp, own, width), V, plain(how))
+    w, V = generic(xp, merge(xp, own, width), V, plain(how), how.system.rows is not None)
     W = xp.embed(xp.cast(w, V))
-    return own if how.degenerate == "subgradient" else w, W, V, 1.0 * W, edge, size
+    return own if how.degenerate == "subgradient" else w, W, V, xp.again(W), edge, size
 
 
 def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:

@@ -61,7 +61,7 @@ def _pencil(xp: Any, x: Any, how: Any) -> Any:
     own, V, merged = solve(xp, A, B, how)
     w, V = generic(xp, merged, V, how)
     W = xp.embed(xp.cast(w, V))
-    return own if how.degenerate == "subgradient" else w, W, V, 1.0 * W
+    return own if how.degenerate == "subgradient" else w, W, V, xp.again(W)
 
 
 def _pencil_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:

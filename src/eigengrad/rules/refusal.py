@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import rounding, spacing, tolerance
+from ..clusters import repeated, rounding, same_group, spacing, tolerance
 from ..errors import DegenerateError, DerivativeError, PhaseError
 
 _WEIGHTS = (
@@ -61,9 +61,10 @@ def distinct(xp: Any, w: Any, same: Any) -> Any:
     return same & (xp.embed(xp.ones_like(w)) == 0.0)
 
 
-def clustered(xp: Any, w: Any, same: Any, how: Any) -> bool:
-    """Whether any eigenvalue may be repeated: True where values cannot be read, or are not to be."""
-    return how.degenerate == "nan" or xp.any(distinct(xp, w, same)) is not False
+def where_clustered(xp: Any, w: Any, how: Any, yes: Any, no: Any) -> Any:
+    """yes() where any eigenvalue shares its block with another, or may do so; no() where each is alone."""
+    shared = repeated(xp, w) if how.cuts is None else distinct(xp, w, same_group(xp, w, how.cuts))
+    return xp.choose(shared, how.degenerate != "nan", yes, no)
 
 
 def refuse(xp: Any, bad: Any, X: Any, how: Any, error: Any) -> Any:
@@ -96,17 +97,22 @@ def differ(xp: Any, g: Any, w: Any, same: Any, how: Any) -> tuple[Any, Any, Any]
     return same & (apart > allowed), apart, allowed
 
 
-def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, same: Any, how: Any) -> Any:
+def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, how: Any) -> Any:
     """The cotangent of w, refused where it differs within a cluster.
 
     With "subgradient" only a second derivative is refused: `echo` is then the M that the second pass goes along.
     """
-    bad, apart, allowed = differ(xp, g, w, same, how)
-    second = how.degenerate == "subgradient"
-    if second:
-        bad = bad & moved(xp, echo, w, same, how)
-    error = lambda: explain_weights(xp, w, bad, apart, allowed, second, how)  # noqa: E731
-    return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
+
+    def judged() -> Any:
+        same = same_group(xp, w, how.cuts)
+        bad, apart, allowed = differ(xp, g, w, same, how)
+        second = how.degenerate == "subgradient"
+        if second:
+            bad = bad & moved(xp, echo, w, same, how)
+        error = lambda: explain_weights(xp, w, bad, apart, allowed, second, how)  # noqa: E731
+        return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
+
+    return where_clustered(xp, w, how, judged, lambda: g)
 
 
 def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second: bool, how: Any) -> DerivativeError:
@@ -123,18 +129,22 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
     """
     outside = xp.where(same, 0.0, Q)
     Q, X, Y = (xp.stop(x) for x in (Q, X, Y))
-    if clustered(xp, w, same, how):
+
+    def judged(size: Any) -> Any:
+        allowed = rounding(xp, w, 1.0, how)[..., None] * size
+        bad = same & (xp.abs(Q) > allowed)
+        text = _CURVATURE if how.degenerate == "subgradient" else _BASIS  # whose first derivatives have no vectors
+        error = lambda: explain(xp, text, w, bad, xp.abs(Q), allowed, how)  # noqa: E731
+        return refuse(xp, bad, outside, how, error)
+
+    def clusters() -> Any:
         size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
-        size = size + xp.swapaxes(size, -1, -2)
-    elif xp.iscomplex(Q):
-        size = 2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]
-    else:
-        return outside
-    allowed = rounding(xp, w, 1.0, how)[..., None] * size
-    bad = same & (xp.abs(Q) > allowed)
-    text = _CURVATURE if how.degenerate == "subgradient" else _BASIS  # whose first derivatives have no vectors
-    error = lambda: explain(xp, text, w, bad, xp.abs(Q), allowed, how)  # noqa: E731
-    return refuse(xp, bad, outside, how, error)
+        return judged(size + xp.swapaxes(size, -1, -2))
+
+    def phases() -> Any:
+        return judged(2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]) if xp.iscomplex(Q) else outside
+
+    return where_clustered(xp, w, how, clusters, phases)
 
 
 def refuse_edge(xp: Any, gw: Any, edge: Any, w: Any, how: Any) -> Any:

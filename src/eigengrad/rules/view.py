@@ -89,7 +89,7 @@ def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return gout[0], 0.0 * x[1]
+    return gout[0], None
 
 
 def _fence(xp: Any, x: Any, how: Any) -> Any:

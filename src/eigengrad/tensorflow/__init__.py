@@ -8,7 +8,7 @@ eigensolver is that of jacobi.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, host, jacobi
+from . import calculus, host, jacobi, small
 
 __all__ = [
     "BlocksResult",
@@ -103,6 +103,10 @@ def _isfinite(x: Any) -> Any:
     return tf.math.is_finite(x)
 
 
+def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    return yes() if not look or not tf.executing_eagerly() or bool(tf.reduce_any(bad)) else no()
+
+
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
     if tf.executing_eagerly():
         return total(function, n)
@@ -137,6 +141,12 @@ _xp = SimpleNamespace(
     tril=_tril,
     reshape=tf.reshape,
     isfinite=_isfinite,
+    finite=lambda x: bool(tf.reduce_all(_isfinite(x))) if tf.executing_eagerly() else None,
+    choose=_choose,
+    exact=lambda X: False,
+    half=lambda X, Y: None,
+    weighted=lambda V, g: None,
+    again=lambda x: 1.0 * x,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
     cast=_cast,
@@ -164,10 +174,13 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=tf.convert_to_tensor,
     hosted=lambda a: not host.compiled(),
+    small=lambda *_: None,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small_eigh = partial(small.eigh, _xp)
+_xp.small_pull = partial(small.pull, _xp, _tracked)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -176,7 +189,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
 
     def pull(x: Any, out: Any, gout: Any, how: Any) -> tuple[Any, ...]:
         gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
-        return tuple(tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
+        return tuple(None if g is None else tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
 
     def recorded(out: Any, x: Any, how: Any) -> tuple[Any, ...]:
         """The outputs, made known to tapes and accumulators.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +11,14 @@ import torch
 from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
-from .. import public
+from .. import halves, public
 from ..errors import ClosureError, OptionError, unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host
+from . import host, look, small
 
 __all__ = [
     "BlocksResult",
@@ -62,26 +62,6 @@ def _eigenvalues(H: torch.Tensor) -> torch.Tensor:
         raise unconverged(error) from error
 
 
-def _tracked(a: torch.Tensor) -> bool:
-    """Whether a derivative may be asked for."""
-    return (
-        torch.compiler.is_compiling()
-        or (a.requires_grad and torch.is_grad_enabled())
-        or functorch.is_functorch_wrapped_tensor(a)
-        or forward_ad.unpack_dual(a).tangent is not None
-    )
-
-
-def _any(bad: torch.Tensor) -> bool | None:
-    """None where tracing or vmap hides the values."""
-    if torch.compiler.is_compiling():
-        return None
-    try:
-        return bool(bad.any())
-    except RuntimeError:
-        return None
-
-
 def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
     for k in by:
         f = _elementwise(f, k)
@@ -105,27 +85,9 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     if torch.compiler.is_compiling():
         return None, None
     out = f(*x)
-    if isinstance(out, torch.Tensor) and _followed(out):
+    if isinstance(out, torch.Tensor) and look.followed(out):
         raise ClosureError
     return out, None
-
-
-def _followed(x: torch.Tensor) -> bool:
-    """Whether a derivative passes through, at any level of torch.func, which wraps constants too."""
-    while not (torch.is_grad_enabled() and x.requires_grad):
-        if not functorch.is_batchedtensor(x) and forward_ad.unpack_dual(x).tangent is not None:
-            return True
-        if not functorch.is_functorch_wrapped_tensor(x):
-            return False
-        x = functorch.get_unwrapped(x)
-    return True
-
-
-def _asked(g: torch.Tensor, x: torch.Tensor) -> Any:
-    """Outside of what is followed any further."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(g):
-        return None
-    return host.to_numpy((g != 0.0).reshape(-1, g.shape[-1]).any(0))
 
 
 def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
@@ -160,6 +122,12 @@ _xp = SimpleNamespace(
     tril=torch.tril,
     reshape=torch.reshape,
     isfinite=torch.isfinite,
+    finite=look.finite,
+    choose=look.choose,
+    exact=look.exact,
+    half=look.half,
+    weighted=lambda V, g: None,
+    again=torch.clone,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
     constant=lambda c, like: torch.as_tensor(c, dtype=like.dtype, device=like.device),
     cast=lambda x, like: x.to(like.dtype),
@@ -168,17 +136,17 @@ _xp = SimpleNamespace(
     embed=torch.diag_embed,
     stop=torch.Tensor.detach,
     eps=lambda x: torch.finfo(x.dtype).eps,
-    any=_any,
+    any=look.any_of,
     numpy=host.to_numpy,
     array=host.array,
     eigensolver=_eigensolver,
     eigenvalues=_eigenvalues,
-    tracked=_tracked,
+    tracked=look.tracked,
     examine=_examine,
     device=lambda x: x.device,
     narrow=lambda x, like: x.to(like.dtype),
     parameter=_parameter,
-    asked=_asked,
+    asked=look.asked,
     host=host.host,
     rule=cache(lambda rule: _attach(rule)),
     columns=host.columns,
@@ -188,9 +156,22 @@ _xp = SimpleNamespace(
     lift=host.lift,
     hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, a.float() if a.dtype in host.HALF else a)
+
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small = partial(small.eigh, _xp)
+_xp.small_eigh = lambda by, A, how: by(_xp, A, how)
+_xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
+
+
+def _read(a: torch.Tensor, convention: str) -> torch.Tensor:
+    a = a.float() if a.dtype in host.HALF else a
+    if convention == "symmetric" and halves.large(a) and not look.hidden(a):
+        return look.Hermitian.apply(a)  # type: ignore[no-any-return]
+    return READINGS[convention].read(_xp, a)  # type: ignore[no-any-return]
+
+
+_xp.read = _read
 
 
 def _without_tangent(x: torch.Tensor) -> torch.Tensor:
@@ -223,21 +204,26 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
 
     def backward(ctx: Any, *gout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved = ctx.saved_tensors
-        return None, *rule.vjp(_xp, saved[:n], saved[n:], gout, ctx.how)
+        x, out = ((None,) * n, saved) if rule.blind else (saved[:n], saved[n:])
+        gout = tuple(look.zeros(o) if g is None else g for g, o in zip(gout, out, strict=True))
+        return None, *rule.vjp(_xp, x, out, gout, ctx.how)
 
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.how = inputs[0]
-        ctx.save_for_backward(*inputs[1:], *output)
+        saved = output if rule.blind else (*inputs[1:], *output)
+        ctx.save_for_backward(*saved)
         if forward_mode:
-            ctx.save_for_forward(*inputs[1:], *output)
+            ctx.save_for_forward(*saved)
+            ctx.set_materialize_grads(look.hidden(output[0]))
 
     def jvp(ctx: Any, _: None, *dx: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
         # torch turns forward mode off inside a jvp and leaves the tangents on what was saved: forward over forward
         # would be zero without a word. So it is turned on again, over primals that do not carry this tangent.
-        saved = [_without_tangent(x) for x in ctx.saved_tensors]
-        tangents = [torch.zeros_like(x) if d is None else d for x, d in zip(saved, dx, strict=False)]
+        saved = tuple(_without_tangent(x) for x in ctx.saved_tensors)
+        x, out = (dx, saved) if rule.blind else (saved[:n], saved[n:])
+        tangents = [torch.zeros_like(v) if d is None else d for v, d in zip(x, dx, strict=True)]
         with forward_ad._set_fwd_grad_enabled(True):
-            return tuple(rule.jvp(_xp, saved[:n], saved[n:], tangents, ctx.how))
+            return tuple(rule.jvp(_xp, x, out, tangents, ctx.how))
 
     def vmap(info: Any, axes: Any, how: Any, *x: torch.Tensor) -> Any:
         """Arrays of NumPy hold the whole batch, in front."""

@@ -46,7 +46,8 @@ class Distributed(Krylov):
 
     def pairs(self) -> Found:
         with self._held():
-            return super().pairs()
+            found = super().pairs()
+            return found._replace(V=self._pencil.signed(found.V))  # type: ignore[attr-defined]
 
     def complement(self, w: Any, V: Any, R: Any) -> Any:
         with self._held():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...clusters import GENERIC
 from ..lanczos import noise
 from ..pencil import Pencil
 from ..product import Product
@@ -64,6 +65,14 @@ class Spread(Pencil):
         """Rank by rank of its own: equal parts would have no share in vectors that change sign between them."""
         own = np.random.default_rng([int(random.integers(2**62)), self.ranks.rank])
         return noise(own, self.of[0].local, self.dtype)
+
+    def signed(self, V: Any) -> Any:
+        """Real vectors with the signs that clusters.py gives them, by an inner product over all rows."""
+        if np.iscomplexobj(V):
+            return V
+        k = np.arange(1, self.of[0].local + 1) + self.of[0].start
+        u = 1.0 + k * GENERIC - np.floor(k * GENERIC)
+        return V * np.where(self.ranks.sum(u @ V) < 0.0, -1.0, 1.0)
 
     def small(self, H: Any, G: Any) -> tuple[Any, Any]:
         return self.ranks.first(*super().small(H, G))  # type: ignore[no-any-return]

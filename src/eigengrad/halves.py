@@ -1,0 +1,40 @@
+"""Hermitian matrices among arrays that nobody follows: half of the work, and none where nothing is to do.
+
+For arrays that are written in place, block by block, so that what is compared or mirrored lies in the cache: NumPy's
+and torch's alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Below this order the questions cost more than they save; and the rows of a block, found by trial.
+LEAST, ROWS = 64, 128
+
+
+def large(X: Any) -> bool:
+    """Whether it is one matrix that is worth it."""
+    return len(X.shape) == 2 and X.shape[0] >= LEAST
+
+
+def exact(X: Any) -> bool:
+    """Whether every entry is the conjugate of its mirror image."""
+    if X.shape[0] != X.shape[1]:
+        return False
+    for start in range(0, X.shape[0], ROWS):
+        stop = start + ROWS
+        if not bool((X[start:stop, :stop] == X[:stop, start:stop].swapaxes(0, 1).conj()).all()):
+            return False
+    return True
+
+
+def product(X: Any, Y: Any, out: Any) -> Any:
+    """X Y^H into `out`, where that is Hermitian but for rounding: the lower half, mirrored."""
+    for start in range(0, X.shape[0], ROWS):
+        stop = start + ROWS
+        rows = X[start:stop] @ Y[:stop].swapaxes(0, 1).conj()
+        left, square = rows[:, :start], rows[:, start:]
+        out[start:stop, :start] = left
+        out[:start, start:stop] = left.swapaxes(0, 1).conj()
+        out[start:stop, start:stop] = 0.5 * square + 0.5 * square.swapaxes(0, 1).conj()
+    return out

@@ -1,0 +1,110 @@
+"""Small matrices in JAX by the compiled kernel, as custom calls of XLA on the CPU.
+
+Each is a primitive that knows the rule it stands for: for other processors, and in a program that is exported, where
+nobody has our kernel, it is lowered as that rule, and derivatives of the pullback are the rule's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+
+from ..solvers import small
+
+_HANDLERS = small.xla()
+
+
+def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Primitive:
+    """`option` is what the kernel is told, `rule` what is computed where there is none."""
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    compiled = jax.jit(
+        lambda *x, option, rule: primitive.bind(*x, option=option, rule=rule), static_argnames=("option", "rule")
+    )
+    primitive.def_impl(compiled)
+    primitive.def_abstract_eval(lambda *x, option, rule: [jax.core.ShapedArray(o.shape, o.dtype) for o in shapes(*x)])
+
+    def by_rule(context: Any, *x: Any, option: int, rule: Any) -> Any:
+        return mlir.lower_fun(rule, multiple_results=True)(context, *x)
+
+    def by_kernel(context: Any, *x: Any, option: int, rule: Any) -> Any:
+        if getattr(context.module_context.lowering_parameters, "for_export", False):
+            return by_rule(context, *x, option=option, rule=rule)
+        return jax.ffi.ffi_lowering(f"eigengrad_{name}")(context, *x, option=np.int32(option))
+
+    mlir.register_lowering(primitive, by_rule)
+    if _HANDLERS:
+        jax.ffi.register_ffi_target(f"eigengrad_{name}", _HANDLERS[handler], platform="cpu")
+        mlir.register_lowering(primitive, by_kernel, platform="cpu")
+
+    def batch(x: Any, axes: Any, option: int, rule: Any) -> tuple[Any, Any]:
+        size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
+        out = primitive.bind(
+            *(batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)), option=option, rule=rule
+        )
+        return out, [0] * len(out)
+
+    batching.primitive_batchers[primitive] = batch
+    return primitive
+
+
+_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], A.dtype), A], 0)
+_PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
+
+
+def _serves(V: Any) -> bool:
+    n = V.shape[-1]
+    return V.dtype in small.BITS and small.fits(n, prod(V.shape[:-2]), True)
+
+
+def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`small_eigh` and `small_pull` of a namespace; what is compiled once serves again, by `how`."""
+
+    @cache
+    def solver(by: Any, how: Any) -> Callable[..., Any]:
+        return lambda A: by(xp, A, how)
+
+    @cache
+    def pullback(by: Any, how: Any) -> Callable[..., Any]:
+        return lambda out, gout: by(xp, out, gout, how)
+
+    @cache
+    def first(by: Any, how: Any) -> Callable[..., Any]:
+        def rule(w: Any, V: Any, gw: Any, gV: Any) -> Any:
+            W = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype)
+            return [by(xp, (w, W, V, W), (gw, 0.0 * W, gV, 0.0 * W), how)]
+
+        return rule
+
+    @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+    def pulled(by: Any, how: Any, out: Any, gout: Any) -> Any:
+        judged = how.degenerate != "subgradient"
+        return _PULL.bind(out[0], out[2], gout[0], gout[2], option=int(judged), rule=first(by, how))[0]
+
+    @pulled.defjvp  # type: ignore[untyped-decorator]
+    def _(by: Any, how: Any, x: Any, dx: Any) -> Any:
+        return pulled(by, how, *x), jax.jvp(pullback(by, how), x, dx)[1]
+
+    def eigh(by: Any, A: Any, how: Any) -> Any:
+        """In a program; while values are concrete, one is compiled around it."""
+        if not isinstance(A, jax.core.Tracer) or not _serves(A):
+            return by(xp, A, how)
+        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
+        return tuple(_EIGH.bind(A, option=turned, rule=solver(by, how)))
+
+    def pull(by: Any, out: Any, gout: Any, how: Any) -> Any:
+        gW, gecho = gout[1], gout[3]
+        known = isinstance(gW, np.ndarray) and isinstance(gecho, np.ndarray)  # the zeros of what nobody follows
+        if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not _serves(out[2]):
+            return by(xp, out, gout, how)
+        return pulled(by, how, out, tuple(map(jnp.asarray, gout)))
+
+    return eigh, pull

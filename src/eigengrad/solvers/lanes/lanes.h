@@ -1,0 +1,34 @@
+/* C interface of the lane kernels: contiguous row-major batches of real symmetric matrices, bits = 32 or 64. */
+#include <stddef.h>
+
+#define LANES_MAX_N 16
+
+/* What an array stands for: (A + A^T)/2, or its lower or upper triangle (reading.py). */
+enum { LANES_SYMMETRIC, LANES_LOWER, LANES_UPPER };
+
+/* What becomes of equal eigenvalues and their vectors (clusters.py): nothing; a generic basis; and exactly equal ones. */
+enum { LANES_AS_FOUND, LANES_GENERIC, LANES_MERGED };
+
+/* What may have happened to some matrix of a batch; its numbers are NaN then. */
+enum { LANES_NOT_FINITE = 1, LANES_UNSOLVED = 2, LANES_REFUSED = 4 };
+
+/* The constants of clusters.py, in units of eps but for `near`. */
+struct lanes_tolerances {
+    double equal, rounding, numerator, near, generic[LANES_MAX_N];
+};
+extern struct lanes_tolerances lanes_tolerances;
+
+/* Instruction sets: 0 what every processor has, 1 AVX2 where there is one; the name of what was chosen. */
+const char *lanes_choose(int level);
+
+/* w ascending, and V. */
+int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V);
+
+/* The gradient with respect to the entries of A; gw or gV may be null. `judge` refuses what tells apart what is equal. */
+int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
+                   const void *gw, const void *gV, void *gA);
+
+/* The same as custom calls of XLA. */
+struct call;
+void *lanes_xla_forward(struct call *call);
+void *lanes_xla_backward(struct call *call);

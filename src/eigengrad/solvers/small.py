@@ -1,0 +1,118 @@
+"""Batches of small real matrices by a compiled kernel, one matrix in each lane of the processor; NumPy in and out.
+
+The kernel (lanes/kernel.h) is Jacobi's method and the pullback of w and V, with the clusters, the generic basis and the
+refusals of clusters.py and refusal.py. It is an optional part of the installation: `KERNEL` says what there is.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR, ROUNDING
+
+try:
+    from . import _lanes  # type: ignore[attr-defined, unused-ignore]
+except ImportError:  # no compiler was there at installation
+    _lanes = None
+
+#: The largest order; the least batch that fills the lanes; and up to which order one matrix with its gradient, which
+#: pays for all of its lanes, is worth it.
+MOST, BATCH, ALONE = 16, 10, 8
+#: What may have happened to some matrix of a batch; its numbers are NaN.
+NOT_FINITE, UNSOLVED, REFUSED = 1, 2, 4
+#: What becomes of equal eigenvalues and their vectors: nothing; a generic basis; and exactly equal ones.
+AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
+#: How the reading of an array is called by the kernel.
+READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
+BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
+#: A thread gets as many operations, n^3 to a matrix, as take about a millisecond.
+WORK = 2**18
+
+TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]
+HERE = _lanes is not None
+if not HERE:
+    KERNEL = "LAPACK"
+else:
+    _lanes.tolerances(*TOLERANCES)
+    KERNEL = f"lanes, {_lanes.choose(1)}"
+
+
+def xla() -> tuple[Any, ...]:
+    """The kernels as custom calls of XLA; none where there is no kernel."""
+    return () if _lanes is None else _lanes.xla()
+
+
+def fits(n: int, batch: int, followed: bool) -> bool:
+    """Whether the kernel is there, and quicker than a LAPACK call for each matrix."""
+    return HERE and 0 < n <= MOST and (batch >= BATCH or (followed and batch > 0 and n <= ALONE))
+
+
+def forward(bits: int, n: int, batch: int, reading: int, merged: int, A: int, w: int, V: int, threads: int = 1) -> int:
+    """w and V of contiguous matrices, by address; what happened, as bits."""
+    if threads == 1 or batch * n**3 < 2 * WORK:
+        return _lanes.forward(bits, n, batch, reading, merged, A, w, V)  # type: ignore[no-any-return]
+    size, square = bits // 8 * n, bits // 8 * n * n
+
+    def part(start: int, stop: int) -> int:
+        at = start * square
+        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at)  # type: ignore[no-any-return]
+
+    return _parts(part, n, batch, threads)
+
+
+def backward(
+    bits: int, n: int, batch: int, reading: int, judged: bool, w: int, V: int, gw: int, gV: int, gA: int,
+    threads: int = 1,
+) -> int:  # fmt: skip
+    """The gradient by the entries of the arrays, by address, 0 for no gw or gV; whether one was refused."""
+    if threads == 1 or batch * n**3 < 2 * WORK:
+        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA)  # type: ignore[no-any-return]
+    size, square = bits // 8 * n, bits // 8 * n * n
+
+    def part(start: int, stop: int) -> int:
+        row, at = start * size, start * square
+        given = w + row, V + at, gw and gw + row, gV and gV + at, gA + at
+        return _lanes.backward(bits, n, stop - start, reading, judged, *given)  # type: ignore[no-any-return]
+
+    return _parts(part, n, batch, threads)
+
+
+def _parts(part: Any, n: int, batch: int, threads: int) -> int:
+    """A batch in equal parts, one to a thread; whole blocks of lanes but for the last."""
+    count = min(threads, batch * n**3 // WORK)
+    cuts = [batch * k // count // 32 * 32 for k in range(count)] + [batch]
+    happened = [0] * count
+
+    def run(k: int) -> None:
+        happened[k] = part(cuts[k], cuts[k + 1])
+
+    others = [threading.Thread(target=run, args=(k,)) for k in range(1, count)]
+    for thread in others:
+        thread.start()
+    run(0)
+    for thread in others:
+        thread.join()
+    return int(np.bitwise_or.reduce(happened))
+
+
+def eigh(H: Any, merged: int, threads: int = 1) -> tuple[Any, Any, int]:
+    """w, V of Hermitian arrays, and what happened."""
+    H = np.ascontiguousarray(H)
+    n = H.shape[-1]
+    w, V = np.empty(H.shape[:-1], H.dtype), np.empty_like(H)
+    place = H.ctypes.data, w.ctypes.data, V.ctypes.data
+    return w, V, forward(BITS[H.dtype], n, H.size // (n * n), READINGS["lower"], merged, *place, threads)
+
+
+def pullback(w: Any, V: Any, gw: Any, gV: Any, judged: bool, threads: int = 1) -> tuple[Any, bool]:
+    """The Hermitian gradient, NaN where it is refused, and whether any is; None stands for no gw or gV."""
+    w, V = np.ascontiguousarray(w), np.ascontiguousarray(V)
+    gw, gV = (None if g is None else np.ascontiguousarray(g, V.dtype) for g in (gw, gV))
+    n, gA = V.shape[-1], np.empty_like(V)
+    w_, V_, gw_, gV_, gA_ = (0 if x is None else x.ctypes.data for x in (w, V, gw, gV, gA))
+    bits, reading = BITS[V.dtype], READINGS["symmetric"]
+    happened = backward(bits, n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)
+    return gA, bool(happened & REFUSED)

@@ -1,0 +1,108 @@
+"""What can be seen of tensors, and what is done at once with those that nobody follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch._C import _functorch as functorch
+from torch.autograd import forward_ad
+
+from .. import halves
+from . import host
+
+
+def tracked(a: torch.Tensor) -> bool:
+    """Whether a derivative may be asked for."""
+    return (
+        torch.compiler.is_compiling()
+        or (a.requires_grad and torch.is_grad_enabled())
+        or functorch.is_functorch_wrapped_tensor(a)
+        or forward_ad.unpack_dual(a).tangent is not None
+    )
+
+
+def any_of(bad: torch.Tensor) -> bool | None:
+    """None where tracing or vmap hides the values."""
+    if torch.compiler.is_compiling():
+        return None
+    try:
+        return bool(bad.any())
+    except RuntimeError:
+        return None
+
+
+def finite(x: torch.Tensor) -> bool | None:
+    """By the sum, which is quick, and where that overflows by every entry."""
+    if torch.compiler.is_compiling():
+        return None
+    try:
+        return bool(torch.isfinite(x.detach().sum())) or bool(torch.isfinite(x).all())
+    except RuntimeError:
+        return None
+
+
+def choose(bad: torch.Tensor, look: bool, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    return no() if look and any_of(bad) is False else yes()
+
+
+def follows(x: torch.Tensor) -> bool:
+    """Whether a derivative of what is made of x may be taken, or its values are hidden."""
+    return torch.is_grad_enabled() or hidden(x)
+
+
+def hidden(x: torch.Tensor) -> bool:
+    """From a look at plain numbers: by a compiler, a transformation, a tangent."""
+    return torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(x) or forward_ad._current_level >= 0
+
+
+def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
+    if follows(X) or follows(Y) or not halves.large(X):
+        return None
+    return halves.product(X, Y, X.new_empty(X.shape[0], X.shape[0]))
+
+
+def followed(x: torch.Tensor) -> bool:
+    """Whether a derivative passes through, at any level of torch.func, which wraps constants too."""
+    while not (torch.is_grad_enabled() and x.requires_grad):
+        if not functorch.is_batchedtensor(x) and forward_ad.unpack_dual(x).tangent is not None:
+            return True
+        if not functorch.is_functorch_wrapped_tensor(x):
+            return False
+        x = functorch.get_unwrapped(x)
+    return True
+
+
+def asked(g: torch.Tensor, x: torch.Tensor) -> Any:
+    """Outside of what is followed any further."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(g):
+        return None
+    g = g[(*[slice(1) if step == 0 else slice(None) for step in g.stride()[:-1]], slice(None))]
+    g = g.reshape(-1, g.shape[-1])
+    return host.to_numpy(g.any(0) if g.is_complex() or not len(g) else g.abs().amax(0) != 0.0)
+
+
+def zeros(like: torch.Tensor) -> torch.Tensor:
+    """Of that shape, in the memory of one: who asks what is 0 in it sees that at once."""
+    return like.new_zeros(()).expand(like.shape)
+
+
+def exact(X: torch.Tensor) -> bool:
+    return not follows(X) and X.device.type == "cpu" and halves.large(X) and halves.exact(X)
+
+
+def hermitian_part(X: torch.Tensor) -> torch.Tensor:
+    return X if exact(X) else 0.5 * X + 0.5 * X.mH
+
+
+class Hermitian(torch.autograd.Function):  # type: ignore[misc]
+    """The Hermitian part, which costs a large matrix that is Hermitian nothing but a look, there and back."""
+
+    @staticmethod
+    def forward(ctx: Any, a: torch.Tensor) -> torch.Tensor:
+        return hermitian_part(a)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        return hermitian_part(g)  # type: ignore[no-any-return]

@@ -1,0 +1,350 @@
+"""Small matrices: the compiled kernel, the few steps of NumPy where there is none, and the rules, held to one truth."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import shutil
+import subprocess
+import sysconfig
+
+import fuzz_run
+import losses
+import numpy as np
+import pytest
+import truth
+from fuzz_cases import draw
+from harness import harness, names
+from hypothesis import given, settings
+from laws import LAWS
+from test_fuzz import BAD
+from test_laws import CASES
+
+import eigengrad
+from eigengrad.errors import DegenerateError, NotFiniteError
+from eigengrad.solvers import plain, small
+
+NO_KERNEL = pytest.mark.skipif(not small.HERE, reason="the kernel was not compiled at installation")
+DTYPES = [np.float64, np.float32]
+SOURCES = eigengrad.__path__[0] + "/solvers/lanes"
+
+
+@pytest.fixture(params=["lanes", "plain", "rules"])
+def engine(request, monkeypatch):
+    """Each way that small matrices can go, also for batches of one."""
+    if request.param == "lanes":
+        if not small.HERE:
+            pytest.skip("the kernel was not compiled at installation")
+        monkeypatch.setattr(small, "BATCH", 1)
+    else:
+        monkeypatch.setattr(small, "HERE", False)
+        if request.param == "rules":
+            monkeypatch.setattr(plain, "MOST", 0)
+    return request.param
+
+
+# -- the kernel by itself ----------------------------------------------------------------------------------------------
+
+
+def families(n, rng, count=40):
+    """Symmetric matrices that are hard on eigensolvers."""
+    normal = rng.standard_normal((count, n, n))
+    plainly = (normal + normal.swapaxes(-1, -2)) / 2
+    Q = np.linalg.qr(normal)[0]
+    w = np.sort(rng.standard_normal((count, n)))
+    repeated = np.where(np.arange(n) > 0, w[:, min(1, n - 1), None], w)
+    near = repeated * (1 + 1e-10 * rng.standard_normal((count, n)))
+    of = lambda w: np.einsum("bij,bj,bkj->bik", Q, w, Q)  # noqa: E731
+    grades = np.sqrt(np.outer(*[10.0 ** np.linspace(-8, 8, n)] * 2))
+    yield "random", plainly
+    yield "repeated", of(repeated)
+    yield "near", of(near)
+    yield "c I", rng.standard_normal((count, 1, 1)) * np.eye(n)
+    yield "zero", np.zeros((count, n, n))
+    yield "diagonal", w[:, :, None] * np.eye(n)
+    yield "rank one", normal[:, :, :1] * normal[:, :, :1].swapaxes(-1, -2)
+    yield "graded up", plainly * grades
+    yield "graded down", plainly * grades[::-1, ::-1]
+    yield "large", plainly * 1e30
+    yield "small", plainly * 1e-30
+    yield "huge", plainly * 1e200
+    yield "tiny", plainly * 1e-200
+
+
+def worst(A, w, V):
+    """The residual beside the largest entry, and the distance from orthogonality, in extended precision."""
+    A, w, V = (x.astype(np.longdouble) for x in (A, w, V))
+    size = np.maximum(np.max(np.abs(A), (-1, -2)), np.finfo(np.longdouble).tiny)
+    residual = np.max(np.abs(A @ V - V * w[:, None, :]), (-1, -2)) / size
+    return float(np.max(residual)), float(np.max(np.abs(V.swapaxes(-1, -2) @ V - np.eye(A.shape[-1]))))
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("level", [0, 1], ids=["every processor", "the best"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_decompositions_are_as_good_as_lapack(dtype, level):
+    """By family, over n = 1 to 16; LAPACK in the same precision, and two units of rounding."""
+    import scipy.linalg
+
+    eps, rng = np.finfo(dtype).eps, np.random.default_rng(3)
+    found, known = {}, {}
+    small._lanes.choose(level)
+    try:
+        for n in (1, 2, 3, 4, 5, 8, 11, 16):
+            for name, A in families(n, rng):
+                if name in ("huge", "tiny") and dtype is np.float32:
+                    continue
+                A = A.astype(dtype)
+                w, V, happened = small.eigh(A, small.AS_FOUND)
+                assert not happened
+                assert np.all(w[:, 1:] >= w[:, :-1])
+                own = [scipy.linalg.eigh(a, driver="evd") for a in A]
+                found.setdefault(name, []).append(worst(A, w, V))
+                known.setdefault(name, []).append(worst(A, *map(np.stack, zip(*own, strict=True))))
+    finally:
+        small._lanes.choose(1)
+    for name in found:
+        ours, theirs = np.max(found[name], 0), np.max(known[name], 0)
+        assert np.all(ours <= theirs + 2 * eps), (name, ours / eps, theirs / eps)
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_threads_change_no_bit(dtype, monkeypatch):
+    monkeypatch.setattr(small, "WORK", 64)
+    rng = np.random.default_rng(5)
+    A, gV = rng.standard_normal((2, 101, 5, 5)).astype(dtype)
+    w, V, _ = small.eigh(A, small.MERGED)
+    gA, _ = small.pullback(w, V, None, gV, True)
+    for threads in (2, 3, 7):
+        w2, V2, _ = small.eigh(A, small.MERGED, threads)
+        assert np.array_equal(w, w2)
+        assert np.array_equal(V, V2)
+        assert np.array_equal(gA, small.pullback(w, V, None, gV, True, threads)[0])
+
+
+@NO_KERNEL
+def test_what_happened_is_said_of_the_matrix_it_happened_to():
+    A = np.stack([np.diag([1.0, 2.0, 3.0])] * 40)
+    A[7, 1, 0], A[33, 2, 2] = np.nan, np.inf
+    w, V, happened = small.eigh(A, small.MERGED)
+    assert happened == small.NOT_FINITE
+    assert np.flatnonzero(np.isnan(w).any(-1)).tolist() == [7, 33] == np.flatnonzero(np.isnan(V).any((-1, -2))).tolist()
+    w, V, happened = small.eigh(np.full((3, 2, 2), 1.5e308), small.MERGED)  # eigenvalue 3e308
+    assert happened == small.UNSOLVED
+
+
+# -- the pullback, against arithmetic of 60 digits ---------------------------------------------------------------------
+
+
+def kernel_is_true(dtype=np.float64, readings=small.READINGS):
+    """Gradients of w and V at simple spectra, some with close pairs, by each reading; and at clusters."""
+    rng, eps = np.random.default_rng(17), np.finfo(dtype).eps
+    for spectrum in ([1.0, 2.0], [-1.0, 0.5, 3.0], [0.0, 1.0, 1.001, 4.0, 4.5], [*range(9)]):
+        n = len(spectrum)
+        loss = losses.smooth(n, rng)
+        A = truth.double(truth.with_spectrum(np.array(spectrum), rng)).astype(dtype)
+        true = truth.double(truth.gradient(loss, truth.exact(A)))
+        condition = n * np.max(np.abs(true)) * 10 / np.min(np.diff(spectrum))
+        for convention, reading in readings.items():
+            given = A if convention == "symmetric" else (np.tril if convention == "lower" else np.triu)(A)
+            w, V, gA = np.empty(n, dtype), np.empty_like(A), np.empty_like(A)
+            given, bits = np.ascontiguousarray(given), small.BITS[A.dtype]
+            place = [x.ctypes.data for x in (given, w, V)]
+            assert small.forward(bits, n, 1, reading, small.MERGED, *place) == 0
+            g = [np.ascontiguousarray(x, dtype) for x in loss.cotangents(w.astype(float), V.astype(float))]
+            place = [x.ctypes.data for x in (w, V, *g, gA)]
+            assert small.backward(bits, n, 1, reading, True, *place) == 0
+            lower, upper = np.tril(true, -1), np.triu(true, 1)
+            pulled = {"symmetric": true, "lower": true + lower - upper, "upper": true + upper - lower}[convention]
+            assert np.max(np.abs(gA - pulled)) <= 20 * eps * condition, (spectrum, convention)
+    # At a cluster: <C, P> of its projector, whose gradient is 2 herm(P C S), S the pseudo-inverse of A - 2.
+    Q, C = np.linalg.qr(rng.standard_normal((4, 4)))[0], rng.standard_normal((4, 4))
+    Q, C = Q.astype(dtype), (C + C.T).astype(dtype)
+    A = ((Q * [1.0, 2.0, 2.0, 5.0]) @ Q.T).astype(dtype)
+    w, V, happened = small.eigh(A, small.MERGED)
+    assert not happened
+    assert w[1] == w[2]
+    mask = np.array([0, 1, 1, 0], dtype)
+    gA, refused = small.pullback(w, V, None, 2 * C @ V * mask, True)
+    P, S = (Q * mask) @ Q.T, (Q * [-1.0, 0.0, 0.0, 1 / 3]) @ Q.T
+    true = -(P @ C @ S + S @ C @ P)
+    assert not refused
+    assert np.max(np.abs(gA - true)) <= 200 * eps * np.max(np.abs(C))
+    for gw, gV in ((np.arange(4.0), None), (None, C @ V * [0.0, 1.0, -1.0, 0.0])):
+        gA, refused = small.pullback(w, V, gw, gV, True)
+        assert refused
+        assert np.isnan(gA).all()
+    assert np.all(np.abs(Q.T @ small.pullback(w, V, np.arange(4.0), None, False)[0] @ Q) < 3.01)  # a subgradient
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_kernel_is_true(dtype):
+    kernel_is_true(dtype)
+
+
+MUTANTS = {
+    "a wrong sign": ("R gap = d[j][l] - d[i][l], q", "R gap = d[i][l] - d[j][l], q"),
+    "a missing half": ("q = (R)0.5 * skew[l]", "q = skew[l]"),
+    "entries not doubled": ("reading == LANES_LOWER ? 2 : 0", "reading == LANES_LOWER ? 1 : 0"),
+    "the other triangle": ("reading == LANES_LOWER   ? below", "reading == LANES_LOWER   ? above"),
+    "weights not judged": ("refused |= !(FABS(gw[i][l] - gw[j][l]) <= allowed * most) ||", "refused |="),
+    "a basis not judged": ("|| !(FABS(skew) / 2 <= allowed * size)", ""),
+    "nothing merged": ("if (equal && merge)", "if (0)"),
+    "not scaled": ("R shift = num * (2 * h) * (r * r) * x[l];", "R shift = num * h * (r * r) * x[l];"),
+}
+
+
+@NO_KERNEL
+@pytest.mark.skipif(shutil.which("cc") is None, reason="a mutant must be compiled, and there is no compiler")
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutants_of_the_kernel_are_caught(mutant, tmp_path, monkeypatch):
+    shutil.copytree(SOURCES, tmp_path / "lanes")
+    kernel = tmp_path / "lanes" / "kernel.h"
+    before, after = MUTANTS[mutant]
+    text = kernel.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    kernel.write_text(text.replace(before, after), encoding="utf-8")
+    files = [str(tmp_path / "lanes" / name) for name in ("module.c", "lanes.c", "xla.c")]
+    library = tmp_path / f"_lanes{importlib.machinery.EXTENSION_SUFFIXES[-1]}"
+    include = sysconfig.get_paths()["include"]
+    subprocess.run(
+        ["cc", "-O0", "-fno-math-errno", "-shared", "-fPIC", f"-I{include}", *files, "-o", library, "-lm"], check=True
+    )
+    loader = importlib.machinery.ExtensionFileLoader("_lanes", str(library))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("_lanes", loader))
+    loader.exec_module(module)
+    module.tolerances(*small.TOLERANCES)
+    monkeypatch.setattr(small, "_lanes", module)
+    with pytest.raises(AssertionError):
+        kernel_is_true()
+
+
+# -- every law and the fuzz, on every way ------------------------------------------------------------------------------
+
+#: Of the decomposition and its first derivative backwards: what the kernel does.
+OF_PAIRS = [
+    "adjoint",
+    "product",
+    "duality",
+    "hermitian_gradient",
+    "finite_differences",
+    "linear_in_the_cotangent",
+    "eigenvalues_alone",
+    "gauge",
+    "near",
+    "equivariance",
+    "second_differences",
+    "refuses_unequal_weights",
+    "refuses_the_basis",
+    "refuses_functions_of_the_matrix",
+    "refuses_undetermined_second_derivatives",
+    "one_sided",
+]
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_law(name, monkeypatch):
+    monkeypatch.setattr(small, "BATCH", 1)
+
+    @settings(max_examples=25, deadline=None, derandomize=True)
+    @given(CASES)
+    def law_holds(case):
+        LAWS[name](case)
+
+    law_holds()
+
+
+@pytest.mark.parametrize("name", names())
+def test_fuzz(name, engine):
+    """Seeds that are fixed: a hundred in torch, which has a way of its own."""
+    if engine == "plain" and name != "torch":
+        pytest.skip("the few steps of NumPy serve torch alone")
+    if name == "jax" or (engine == "rules" and name != "torch"):
+        pytest.skip("test_fuzz.py asks it")
+    harness(name)
+    for seed in range(1000, 1100 if name == "torch" else 1050):
+        case = draw(seed)
+        assert fuzz_run.judge(case, name).verdict not in BAD, f"seed {seed}: {case}"
+
+
+# -- torch -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torch():
+    return harness("torch").torch
+
+
+def test_every_way_is_the_same(torch, engine):
+    """Of a batch in which matrices lie as they do in a larger array, with a cotangent of one number."""
+    rng = np.random.default_rng(11)
+    a = torch.as_tensor(rng.standard_normal((3, 12, 8))).mT[:, ::2, :4].contiguous().mT
+    true = np.stack([_gradient_of_a_sum(x) for x in a.numpy()])
+    for x in (a, a.expand(2, 3, 4, 4)):
+        x = x.clone().requires_grad_() if x is a else x.detach().requires_grad_()
+        w, V = eigengrad.torch.eigh(x)
+        (g,) = torch.autograd.grad((w**2).sum() + (V**4).sum(), x)
+        assert np.allclose(g.numpy(), true, rtol=0, atol=1e-12)
+
+
+def _gradient_of_a_sum(x):
+    """Of Σ w² + Σ V⁴ by 60 digits."""
+    loss = losses.Smooth(*np.zeros((4, 4)), np.zeros((4, 4)))
+    loss.cotangents = lambda w, V: (2 * w, 4 * V**3)
+    return truth.double(truth.gradient(loss, truth.hermitian(truth.exact(x))))
+
+
+def test_second_derivatives(torch, engine):
+    """In a batch with a cluster: of tr A³, and of a gradient by torch's own differences."""
+    E = torch.tensor([[0.3, 1.0, 0.0], [1.0, -0.2, 0.5], [0.0, 0.5, 1.0]], dtype=torch.float64)
+    a = torch.stack([torch.diag(torch.tensor([1.0, 3.0, 4.0], dtype=torch.float64))] * 10).requires_grad_()
+    w, V = eigengrad.torch.eigh(a)
+    (g,) = torch.autograd.grad((w**3).sum() + 0.0 * V.sum(), a, create_graph=True)
+    (h,) = torch.autograd.grad((g * E).sum(), a)
+    assert torch.allclose(h, 3 * (a @ E + E @ a).detach(), rtol=0, atol=1e-12)
+    x = torch.eye(3, dtype=torch.float64).expand(10, 3, 3).clone().requires_grad_()
+    (g,) = torch.autograd.grad((eigengrad.torch.eigvalsh(x) ** 3).sum(), x, create_graph=True)
+    with pytest.raises(DegenerateError, match="second derivative"):
+        torch.autograd.grad((g * E).sum(), x)
+
+
+def test_refusals_name_the_matrix(torch, engine):
+    a = torch.stack([torch.diag(torch.tensor([1.0, 2.0, 5.0]))] * 12).requires_grad_()
+    with torch.no_grad():
+        a[9, 1, 1] = 1.0
+    w, _ = eigengrad.torch.eigh(a)
+    with pytest.raises(DegenerateError, match=r"matrix \(9,\) of the batch") as found:
+        w[:, 0].sum().backward()
+    assert found.value.index == (9,)
+    w, _ = eigengrad.torch.eigh(a, degenerate="nan")
+    (g,) = torch.autograd.grad(w[:, 0].sum(), a)
+    assert g.isnan().flatten(1).any(1).tolist() == [k == 9 for k in range(12)]
+    with torch.no_grad():
+        a[4, 0, 2] = torch.inf
+    with pytest.raises(NotFiniteError, match=r"\(0, 2\) of matrix \(4,\)"):
+        eigengrad.torch.eigh(a)
+    assert eigengrad.torch.eigh(a, "L", degenerate="projector").eigenvalues[4, 0] == 1.0
+    assert eigengrad.torch.eigh(a, degenerate="nan").eigenvalues.isnan().any(1).tolist() == [k == 4 for k in range(12)]
+
+
+def test_signs_do_not_depend_on_the_way(torch):
+    """Nor on the framework: the product of a real vector with a fixed one is positive."""
+    a = np.random.default_rng(2).standard_normal((15, 6, 6))
+    V = eigengrad.torch.eigh(torch.as_tensor(a)).eigenvectors.numpy()
+    assert np.allclose(V, np.stack([eigengrad.numpy.eigh(x).eigenvectors for x in a]), rtol=0, atol=1e-12)
+    tangents = torch.func.jvp(eigengrad.torch.eigh, (torch.as_tensor(a[0]),), (torch.as_tensor(a[1]),))
+    assert np.allclose(tangents[0].eigenvectors, V[0], rtol=0, atol=1e-12)
+
+
+def test_the_kernel_says_its_name():
+    assert eigengrad.kernel() == small.KERNEL
+    assert small.KERNEL.startswith("lanes, ") == small.HERE
+
+
+def test_plain_leaves_what_is_not_simple():
+    assert plain.forward(np.eye(3), "symmetric") is None
+    assert plain.forward(np.array([[np.nan]]), "symmetric") is None
+    assert plain.forward(np.full((2, 2), np.inf), "lower") is None
