@@ -69,6 +69,16 @@ def the_nearest_to_sigma():
 
 
 @case
+def vectors_have_the_signs_of_one_machine():
+    S = grid(9, 11, np.random.default_rng(0))
+    lo, hi = share(99)
+    V = eg.eigsh(S, 3, sigma=0.0).eigenvectors
+    near(eg.eigsh(mat(S), 3, sigma=0.0).eigenvectors, V[lo:hi], 1e-10, V)
+    (w, U), _ = eg.numpy.vjp(eg.eigsh, mat(S), 3, sigma=0.0)
+    near(U, V[lo:hi], 1e-10, V)
+
+
+@case
 def inside_of_the_spectrum():
     S = grid(9, 11, np.random.default_rng(1))
     w = everything(S)[0]
