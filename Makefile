@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check grid fuzz bench clean
+.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check docs release grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
+	@echo "make docs        the site, in site/html: every page runs, some five minutes"
+	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
 	@echo "make bench       times beside every framework's own, docs/speed.md: a quarter of an hour, on an idle machine"
@@ -31,17 +33,31 @@ demo-numpy: $(VENV)/core
 test: $(VENV)/test
 	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-bare:
+# The command line with NumPy and SciPy alone, of whatever is installed.
+define bare
 	rm -rf .venv-bare
 	$(PYTHON) -m venv .venv-bare
-	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt .
-	.venv-bare/bin/eigengrad --version
-	.venv-bare/bin/eigengrad compare
+	.venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(1)
+	cd .venv-bare && bin/eigengrad --version && bin/eigengrad compare && bin/python ../tests/bare.py
+endef
+
+# And where there is no compiler: LAPACK serves instead of the kernel for small matrices.
+define uncompiled
 	rm -rf build
-	CC=/bin/false .venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps .
-	.venv-bare/bin/eigengrad --version | grep LAPACK
-	.venv-bare/bin/eigengrad compare > /dev/null
+	CC=/bin/false .venv-bare/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps $(1)
+	cd .venv-bare && bin/eigengrad --version | grep LAPACK && bin/python ../tests/bare.py
 	rm -rf .venv-bare build
+endef
+
+test-bare:
+	$(call bare,.)
+	$(call uncompiled,.)
+
+release: $(VENV)/release
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	$(call bare,dist/*.whl)
+	$(call uncompiled,dist/*.tar.gz)
 
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
@@ -65,23 +81,34 @@ grid: $(VENV)/test
 fuzz: $(VENV)/test
 	$(BIN)/python benchmarks/fuzz.py --page docs/fuzz.md
 
+docs: $(VENV)/docs
+	rm -rf site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site/html
+	$(BIN)/python docs/links.py site/html
+	@echo "The site is in site/html/index.html"
+
 bench: $(VENV)/bench
 	$(BIN)/python benchmarks/bench.py
 	mv benchmarks/results/speed.json docs/speed.json
 	$(BIN)/python benchmarks/page.py docs/speed.json
 
-docs/crossing.png: docs/draw_crossing.py $(VENV)/test
-	$(BIN)/python docs/draw_crossing.py
+docs/three.png: docs/figures.py docs/drawing.py $(VENV)/docs
+	$(BIN)/python $<
 
-docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs/%.md docs/pages.py $(VENV)/test
+docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs/%.md docs/pages.py docs/drawing.py $(VENV)/docs
 	$(BIN)/python $<
 
 clean:
-	rm -rf $(VENV) .venv-bare .venv-distributed build dist src/*.egg-info
+	rm -rf $(VENV) .venv-bare .venv-distributed build dist site src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"
 	$(PYTHON) -m venv $(VENV)
+
+# All of them at once, for who runs everything: eigengrad is built once.
+$(VENV)/everything: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all,test,check,docs,browser]' build
+	@touch $(addprefix $(VENV)/,core all test docs release browser) $@
 
 $(VENV)/core: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable .
@@ -93,6 +120,14 @@ $(VENV)/all: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[all,test,check]'
+	@touch $@
+
+$(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[all,docs]'
+	@touch $@
+
+$(VENV)/release: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) build
 	@touch $@
 
 # Two peers that not every machine can install; what is missing is not measured, and the page says so.

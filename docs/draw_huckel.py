@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pages
+from drawing import INK, plt, saved
+from matplotlib.figure import Figure
 
 # Carbon atoms one bond apart. Azulene's rings share the bond from C3a to C8a, atoms 3 and 9.
 BUTADIENE = np.array([[0.0, 0.0], [0.87, 0.5], [1.73, 0.0], [2.6, 0.5]])
@@ -39,7 +36,7 @@ def bonds(ax, H, x, P):
 
 def orders(ax, H, x, P):
     bonds(ax, H, x, P)
-    ax.scatter(*x.T, c="white", s=60, edgecolors="black", linewidths=0.8, zorder=2)
+    ax.scatter(*x.T, c="white", s=60, edgecolors=INK, linewidths=0.8, zorder=2)
     for r, s in np.argwhere(np.triu(H)):
         outward = np.array([x[s, 1] - x[r, 1], x[r, 0] - x[s, 0]])
         if outward @ (x[[r, s]].mean(0) - x.mean(0)) < -1e-9 or (len(x) == 4 and r == 1):
@@ -51,7 +48,7 @@ def orders(ax, H, x, P):
 def atoms(ax, H, x, P, values, reach, form):
     """In the colour of a value of each, with its number inside and the value beside it."""
     bonds(ax, H, x, P)
-    drawn = ax.scatter(*x.T, c=values, cmap="PuOr", vmin=-reach, vmax=reach, s=150, edgecolors="black", zorder=2)
+    drawn = ax.scatter(*x.T, c=values, cmap="PuOr", vmin=-reach, vmax=reach, s=150, edgecolors=INK, zorder=2)
     rings = x[[3, 4, 5, 6, 7, 8, 9]].mean(0), x[[0, 1, 2, 3, 9]].mean(0)
     for number, place, value in zip(("1", "2", "3", "3a", *"45678", "8a"), x, values, strict=True):
         inside = {"color": "white" if abs(value) > 0.6 * reach else "black", "fontsize": 7}
@@ -63,13 +60,12 @@ def atoms(ax, H, x, P, values, reach, form):
     return drawn
 
 
-def main() -> None:
+def figure() -> Figure:
     page = pages.run("huckel.md")
-    plt.rcParams.update({"font.size": 8.5, "axes.titlesize": 10})
-    figure = plt.figure(figsize=(7, 4.0), dpi=150, layout="constrained")
-    grid = figure.add_gridspec(2, 3, width_ratios=(1, 1.15, 1.15), height_ratios=(0.6, 1))
+    found = plt.figure(figsize=(7.4, 4.3))
+    grid = found.add_gridspec(2, 3, width_ratios=(1, 1.15, 1.15), height_ratios=(0.6, 1))
     for row, name, x in ((0, "butadiene", BUTADIENE), (1, "benzene", BENZENE)):
-        ax = figure.add_subplot(grid[row, 0])
+        ax = found.add_subplot(grid[row, 0])
         orders(ax, page[name], x, page["electrons"](page[name])[1])
         ax.set_title(f"{name}: bond orders")
     H, x = page["azulene"], azulene()
@@ -79,12 +75,12 @@ def main() -> None:
         (page["slope"], 0.3, lambda v: f"{v:+.2f}".replace("-", "−"), "azulene: its gap", "∂ gap / ∂α"),
     ]
     for column, (values, reach, form, title, label) in enumerate(panels, 1):
-        ax = figure.add_subplot(grid[:, column])
+        ax = found.add_subplot(grid[:, column])
         drawn = atoms(ax, H, x, P, values, reach, form)
         ax.set_title(title)
-        figure.colorbar(drawn, ax=ax, location="bottom", label=label, shrink=0.8)
-    figure.savefig(Path(__file__).with_name("huckel.png"))
+        found.colorbar(drawn, ax=ax, location="bottom", label=label, shrink=0.8)
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    saved(figure(), Path(__file__).with_name("huckel.png"))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pages
+from drawing import plt, saved
+from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from scipy.interpolate import RectBivariateSpline
 
 
-def main() -> None:
+def figure() -> Figure:
     page = pages.run("plate.md")
     n, frequencies, V = page["n"], page["f"].tolist(), page["V"].detach()
     after, shape = page["modes"](page["better"])
@@ -35,8 +32,7 @@ def main() -> None:
         ax.contour(fine[inner], fine[inner], v[inner, inner], np.linspace(-0.8, 0.8, 9), colors="black", linewidths=0.5)
         ax.set_title(title)
 
-    plt.rcParams.update({"font.size": 9, "axes.titlesize": 10})
-    figure, axes = plt.subplots(2, 3, figsize=(7, 5.3), dpi=150, layout="constrained")
+    found, axes = plt.subplots(2, 3, figsize=(7.4, 5.6))
     for mode in range(3):
         draw(axes[0, mode], V, mode, f"mode {mode + 1}: {frequencies[mode]:.1f} Hz")
     draw(axes[1, 2], shape, 0, f"mode 1 after: {after[0]:.1f} Hz")
@@ -45,11 +41,11 @@ def main() -> None:
     for ax, (values, title, unit, ticks) in zip(axes[1], maps, strict=False):
         drawn = ax.imshow(values.reshape(n, n), cmap="cividis", extent=(0, 1, 1, 0))
         ax.set_title(title)
-        figure.colorbar(drawn, ax=ax, location="bottom", label=unit, shrink=0.8, ticks=MultipleLocator(ticks))
+        found.colorbar(drawn, ax=ax, location="bottom", label=unit, shrink=0.8, ticks=MultipleLocator(ticks))
     for ax in axes.flat:
         ax.set(aspect="equal", xticks=[], yticks=[], anchor="N")
-    figure.savefig(Path(__file__).with_name("plate.png"))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    saved(figure(), Path(__file__).with_name("plate.png"))

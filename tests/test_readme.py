@@ -1,4 +1,4 @@
-"""Every code block of the README and of the pages runs, and every docstring's example."""
+"""Every code block of the README runs, and every docstring's example. (Pages: test_docs.py.)"""
 
 from __future__ import annotations
 
@@ -14,40 +14,11 @@ from pathlib import Path
 import pytest
 from harness import harness
 
-from eigengrad import frameworks
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 SHELL = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
-
-
-PAGES = [
-    ROOT / "docs" / "impossible.md",
-    ROOT / "docs" / "functions.md",
-    ROOT / "docs" / "crossing.md",
-    ROOT / "docs" / "explain.md",
-    ROOT / "docs" / "plate.md",
-    ROOT / "docs" / "fiedler.md",
-    ROOT / "docs" / "huckel.md",
-]
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
-def test_pages(page, framework):
-    """The blocks in their order, with one name space; those of one framework at a time, after all of NumPy."""
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    of = [[name for name in frameworks.FRAMEWORKS if re.search(rf"^import {name}$", b, re.MULTILINE)] for b in blocks]
-    mine = [b for b, names in zip(blocks, of, strict=True) if framework in names or names in ([], ["numpy"])]
-    harness(framework)
-    names = {}
-    for block in mine:
-        exec(compile(block, page.name, "exec"), names)
-    if framework == "torch" and page.stem == "functions":
-        assert names["mu"].grad > 0
 
 
 def test_all_blocks_are_of_a_kind_that_is_run():
@@ -83,7 +54,9 @@ def test_shell(line):
     elif words[0] == "eigengrad":
         subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=True, capture_output=True)
     else:
-        assert words == ["pip", "install", "."], "make test-bare runs this one"
+        assert words == ["pip", "install", "."], (
+            "make test-bare runs this one, and make release the same of a wheel and an sdist"
+        )
 
 
 def test_what_the_readme_names_exists():
@@ -91,8 +64,8 @@ def test_what_the_readme_names_exists():
         assert (ROOT / target).exists(), target
 
 
-DOCTESTED = ["conventions", "numpy", "public.eigen", "public.functions", "public.sums"]
-DOCTESTED += ["auditing.explain", "auditing.audit", "testing"]
+DOCTESTED = ["conventions", "numpy", "public.eigen", "public.blocks", "public.few", "public.functions"]
+DOCTESTED += ["public.sums", "auditing.explain", "auditing.audit", "testing"]
 
 
 @pytest.mark.parametrize("name", DOCTESTED)

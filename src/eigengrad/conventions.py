@@ -191,6 +191,8 @@ def vech(xp: Any, a: Any, /) -> Any:
 def unvech(xp: Any, x: Any, /) -> Any:
     """The symmetric or Hermitian matrix whose packed lower triangle is x: the inverse of `vech`.
 
+    A = unvech(x) has A_ij = x_k for i >= j, in the order of `vech`, and the conjugate above.
+
     Parameters
     ----------
     x : array, shape (..., n(n+1)/2); real or complex
@@ -253,6 +255,8 @@ def svec(xp: Any, a: Any, /) -> Any:
 
 def unsvec(xp: Any, x: Any, /) -> Any:
     """The symmetric or Hermitian matrix whose `svec` is x.
+
+    A = unsvec(x) has A_ii = x_k on the diagonal, A_ij = x_k/√2 below it, and the conjugate above.
 
     Parameters
     ----------

@@ -276,7 +276,7 @@ def _asked(g: Any, x: Any) -> Any:
 
 def _small_eigh(xp: Any, by: Any, A: Any, how: Any) -> tuple[Any, Any]:
     n = A.shape[-1]
-    if A.dtype in small.BITS and small.fits(n, A.size // (n * n), False):
+    if A.dtype in small.BITS and small.fits(n, A.size // (n * n)):
         w, V, happened = small.eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
         if not happened & small.UNSOLVED:
             return w, V
@@ -289,7 +289,7 @@ def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:
     if (
         isinstance(V, np.ndarray)
         and V.dtype in small.BITS
-        and small.fits(w.shape[-1], w.size // w.shape[-1], False)
+        and small.fits(w.shape[-1], w.size // w.shape[-1])
         and not how.coarse
         and not any(isinstance(g, Dual) for g in gout)
         and not np.any(gW)

@@ -17,6 +17,8 @@ __all__ = ["assert_gradients_agree", "check_gradient"]
 def assert_gradients_agree(g1: Any, g2: Any, a: Any = None, *, conventions: bool = False) -> Explanation:
     """Raise an AssertionError that says why, unless two gradients are equal, to rounding or to their precision.
 
+    The difference is max|g1 - g2| / max(|g1|, |g2|); rounding, or the precision of one of them, must explain it.
+
     Parameters
     ----------
     g1, g2, a : as for `eigengrad.explain`: arrays of any framework, shape (n, n), in any unit
@@ -51,6 +53,8 @@ def check_gradient(
     loss: Callable[[Any], Any], a: Any, *, framework: str | None = None, gradient: Any = None, symmetric: bool = False
 ) -> Audit:
     """Raise an AssertionError that says why, unless the gradient that comes back is the derivative of the loss.
+
+    Right is max|g - d| <= what the differences d of the loss are known to, entry by entry.
 
     Parameters
     ----------

@@ -51,6 +51,8 @@ def audit(
 ) -> Audit:
     """Whether the gradient that a framework returns for a loss of a matrix is its derivative, and whether it has one.
 
+    The error is max|g - d| / max|d|, with d_ij = Σ_k c_k L(A + k h e_i e_j^T)/h, differences of the loss.
+
     Parameters
     ----------
     loss : a function of one array, shape (n, n), that returns one real number

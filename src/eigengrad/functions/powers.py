@@ -31,7 +31,7 @@ def both(xp: Any, S: Any) -> Any:
 
 @dataclass(frozen=True)
 class Sqrt(Function):
-    """√x."""
+    """√x, the square root."""
 
     domain = "nonnegative"
     edges = True

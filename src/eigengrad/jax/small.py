@@ -63,7 +63,7 @@ _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 
 def _serves(V: Any) -> bool:
     n = V.shape[-1]
-    return V.dtype in small.BITS and small.fits(n, prod(V.shape[:-2]), True)
+    return V.dtype in small.BITS and small.fits(n, prod(V.shape[:-2]), alone=True)
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -144,6 +144,8 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
 def jvp(function: Any, a: Any, da: Any, /, *args: Any, db: Any = None, **kwargs: Any) -> tuple[Any, Any]:
     """The result of a function of eigengrad, and its derivative along `da`.
 
+    The tangent is Df(a)[da] = lim (f(a + t da) - f(a))/t.
+
     Parameters
     ----------
     function : a function of a matrix of eigengrad: `eigh`, `eigvalsh`, `funm`, …

@@ -245,7 +245,7 @@ def eigvalsh(
 def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> Any:
     """The one-sided derivative of every eigenvalue along a direction, also where eigenvalues are equal.
 
-    Of a cluster c of equal eigenvalues with vectors V_c: the eigenvalues of V_c^H dA V_c, ascending; for a single one
+    s_c = eigenvalues of V_c^H dA V_c, ascending, for a cluster c of equal eigenvalues with vectors V_c; of a single one
     v^H dA v. The eigenvalues of A + t dA are w + t s + o(t), for t > 0, both ascending.
 
     Parameters

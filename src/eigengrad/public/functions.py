@@ -108,7 +108,7 @@ def sqrtm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFuncti
 def invsqrtm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """The inverse square root of a positive definite matrix (whitening), right at repeated eigenvalues.
 
-    V diag(1/√w) V^H.
+    X = V diag(1/√w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = -1/(√w_i √w_j (√w_i + √w_j)).
 
     Parameters
     ----------
@@ -142,7 +142,8 @@ def invsqrtm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFun
 def logm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """The logarithm of a positive definite matrix, right at repeated eigenvalues.
 
-    V diag(log w) V^H.
+    X = V diag(log w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = (log w_i - log w_j)/(w_i - w_j), 1/w_i where
+    they are equal.
 
     Parameters
     ----------
@@ -176,7 +177,8 @@ def logm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunctio
 def expm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """The exponential of a symmetric or Hermitian matrix, right at repeated eigenvalues.
 
-    V diag(e^w) V^H.
+    X = V diag(e^w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = (e^w_i - e^w_j)/(w_i - w_j), e^w_i where they
+    are equal.
 
     Parameters
     ----------
@@ -210,7 +212,8 @@ def expm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunctio
 def signm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """The sign of a symmetric or Hermitian matrix: 1 on the space of positive eigenvalues, -1 on that of negative ones.
 
-    V diag(sign w) V^H. Only gaps across 0 are divided by.
+    X = V diag(sign w) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = 2/|w_i - w_j| across 0, 0 on either side:
+    only gaps across 0 are divided by.
 
     Parameters
     ----------
@@ -244,7 +247,8 @@ def signm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFuncti
 def powm(xp: Any, a: Any, p: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFunction = "raise") -> Any:
     """A real power of a symmetric or Hermitian matrix, right at repeated eigenvalues.
 
-    V diag(w^p) V^H; for an array p, exp(p log A), so that it has a derivative in p.
+    X = V diag(w^p) V^H; along E, X' = V (F ∘ (V^H E V)) V^H with F_ij = (w_i^p - w_j^p)/(w_i - w_j). For an array p,
+    exp(p log A), so that it has a derivative in p.
 
     Parameters
     ----------

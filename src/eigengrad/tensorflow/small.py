@@ -16,7 +16,7 @@ def _serves(V: Any) -> bool:
     if not tf.executing_eagerly() or V.dtype not in (tf.float32, tf.float64) or "CPU" not in V.device:
         return False
     n = V.shape[-1]
-    return small.fits(n, V.shape.num_elements() // max(n * n, 1), False)
+    return small.fits(n, V.shape.num_elements() // max(n * n, 1))
 
 
 def _threads() -> int:
