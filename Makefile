@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser check docs release grid fuzz bench clean
+.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check docs release grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
@@ -12,6 +12,7 @@ help:
 	@echo "make test        install with all frameworks, run the tests"
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
+	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
 	@echo "make docs        the site, in site/html: every page runs, some five minutes"
 	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
@@ -61,6 +62,13 @@ release: $(VENV)/release
 test-browser: $(VENV)/browser
 	$(BIN)/python -m pytest tests/browser
 
+test-distributed: .venv-distributed/ready
+	.venv-distributed/bin/python -m pytest --confcutdir=tests/distributed tests/distributed
+
+.venv-distributed/ready: pyproject.toml tests/distributed/install.sh tests/distributed/constraints.txt
+	bash tests/distributed/install.sh .venv-distributed $(PYTHON)
+	@touch $@
+
 check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -91,7 +99,7 @@ docs/plate.png docs/fiedler.png docs/huckel.png: docs/%.png: docs/draw_%.py docs
 	$(BIN)/python $<
 
 clean:
-	rm -rf $(VENV) .venv-bare build dist site src/*.egg-info
+	rm -rf $(VENV) .venv-bare .venv-distributed build dist site src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'eigengrad needs Python 3.11 or later; name one with PYTHON=...')"

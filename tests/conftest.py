@@ -1,8 +1,8 @@
 import pytest
 from harness import harness, names
 
-#: Needs a browser: `make test-browser`.
-collect_ignore = ["browser"]
+#: Need a browser, and MPI: `make test-browser`, `make test-distributed`.
+collect_ignore = ["browser", "distributed"]
 
 
 @pytest.fixture(params=names())

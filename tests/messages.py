@@ -42,8 +42,10 @@ def _pattern(node: ast.AST) -> str | None:
     return None
 
 
-def by_file() -> dict[str, list[str]]:
+def by_file(distributed: bool = False) -> dict[str, list[str]]:
+    """Those that need MPI have a test of their own, in tests/distributed."""
     files = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in PROGRAMS]
+    files = [path for path in files if ("distributed" in path.with_suffix("").parts) == distributed]
     return {str(path.relative_to(PACKAGE)): found for path in files if (found := templates(path))}
 
 

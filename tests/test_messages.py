@@ -536,7 +536,10 @@ DO = re.compile(
 )
 
 
-@pytest.mark.parametrize("file", by_file())
+EVERYWHERE = by_file() | by_file(distributed=True)
+
+
+@pytest.mark.parametrize("file", EVERYWHERE)
 def test_a_message_says_what_to_do(file):
-    for template in by_file()[file]:
+    for template in EVERYWHERE[file]:
         assert DO.search(template.replace("\\", "")) or "{do}" in (PACKAGE / file).read_text(), template

@@ -12,7 +12,8 @@ A module imports only from lower floors:
                       · solvers/
                       how an array stands for a matrix · which eigenvalues are equal · functions with their divided
                       differences · whose an array is · forward mode for NumPy · Hermitian arrays that nobody follows
-                      · dense eigensolvers for NumPy · a few eigenpairs on the host
+                      · dense eigensolvers for NumPy · a few eigenpairs on the host,
+                      or on many, by SLEPc
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.

@@ -77,6 +77,13 @@ class NotConverged(ConvergenceError):
     """
 
 
+class RankError(EigengradError):
+    """On one of several processes a function of the user failed, so that all of them stop.
+
+    Attributes: `rank`.
+    """
+
+
 class DerivativeError(EigengradError):
     """The quantity asked for has no derivative here, or none that the rule can know."""
 

@@ -32,7 +32,7 @@ def framework_of(kind: type) -> str | None:
         name = base.__module__.partition(".")[0]
         if name in FRAMEWORKS:
             return name
-        if name == "scipy":  # its sparse matrices and operators
+        if name in ("scipy", "petsc4py"):  # sparse matrices and operators
             return "numpy"
     return "numpy" if kind in (list, tuple, int, float, complex, bool) else None
 

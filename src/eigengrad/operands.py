@@ -1,11 +1,13 @@
 """What NumPy's derivatives by call are taken by, beside arrays: the values of sparse matrices, and operators.
 
 A sparse matrix is its values on a pattern, and the gradient comes back as the same kind of matrix on that pattern. Of a
-LinearOperator nothing is known but its action: its gradient comes back as factors (rules/system.py).
+LinearOperator nothing is known but its action: its gradient comes back as factors (rules/system.py). Of a matrix of
+PETSc it is the values of this rank's rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from .duals import Dual, value
 from .errors import DtypeError, FrameworkError, OptionError, ShapeError
 from .solvers import Pattern, Product, order
+from .solvers.distributed import Rows, Shell, gradients_alone, held, is_mat
 
 
 class Values:
@@ -45,6 +48,9 @@ def matrix(A: Any) -> tuple[Any, Any]:
 def operand(A: Any) -> Values:
     if isinstance(A, Values):
         return A
+    if is_mat(A):
+        of = held(A)
+        return Values(of.values, of)
     if isinstance(A, LinearOperator):
         order(A)
         return Values(np.zeros(1, _number(A.dtype)), A)
@@ -71,6 +77,8 @@ def _number(dtype: Any) -> Any:
 
 def moving(a: Values, da: Any) -> Values:
     """The operand with its tangent, which may have values where the matrix has none."""
+    if isinstance(a.of, Rows | Shell):
+        raise gradients_alone("forward mode")
     operator = isinstance(a.of, LinearOperator)
     if da is None:
         return a if operator else Values(Dual(a.values, np.zeros_like(a.values)), a.of, a.kind)
@@ -124,3 +132,9 @@ def returned(a: Any, g: Any) -> Any:
     if isinstance(g, Dual):
         return Dual(a.returned(g.value), a.returned(g.tangent))
     return a.returned(value(g))
+
+
+def together(a: Any, call: Callable[[], Any]) -> Any:
+    """What `call` returns; of a matrix that several processes share, an error of one is one of all."""
+    ranks = getattr(getattr(a, "of", None), "ranks", None)
+    return call() if ranks is None else ranks.together(call)

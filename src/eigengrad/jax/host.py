@@ -54,8 +54,8 @@ def compiles(system: Any) -> None:
     """Refuses what cannot be compiled."""
     if system is not None and system.calls_back:
         raise OptionError(
-            "eigsh of a function runs that function while it solves, which JAX does not allow inside of jit. Call "
-            "eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
+            "eigsh of a function, or of a matrix of PETSc, calls it while it solves, which JAX does not allow inside "
+            "of jit. Call eigsh, and grad of it, outside of jit, and jit the function; or hand over a sparse array."
         )
 
 
@@ -63,7 +63,8 @@ def batches(system: Any) -> None:
     """Refuses what cannot be batched."""
     if system is not None and not system.axes:
         raise OptionError(
-            "A function of x and parameters is one problem, and vmap makes no batch of it. Call it in a loop."
+            "A function of x and parameters, or a matrix of PETSc, is one problem, and vmap makes no batch of it. Call "
+            "it in a loop."
         )
 
 

@@ -19,7 +19,8 @@ from jax.interpreters import batching, mlir
 
 from ..solvers import small
 
-_HANDLERS = small.xla()
+#: Made for the interface of JAX 0.10; in 0.6, registering a handler crashes the process.
+_HANDLERS = small.xla() if jax.__version_info__ >= (0, 10) else None
 
 
 def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Primitive:

@@ -14,7 +14,7 @@ from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
 from ..namespace import attach, namespace, zeros
 from ..namespace import xp as _xp
-from ..operands import Values, leaf, moving, operand, returned
+from ..operands import Values, leaf, moving, operand, returned, together
 from ..rules import Rule
 
 
@@ -84,6 +84,8 @@ def named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
 def pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) -> dict[str, Any]:
     """The options, the second matrix among them as an operand of its own: it may be the very array `a`."""
     name = partner(function)
+    if kwargs.get("params"):
+        kwargs = {**kwargs, "params": tuple(map(np.array, kwargs["params"]))}
     b = kwargs.get(name)
     if b is None:
         if db is not None:
@@ -117,15 +119,19 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)
-        total = {id(out): like("cotangent", g, out) for out, g in zip(outputs, each(cotangent, result), strict=True)}
+        total = together(
+            a, lambda: {id(o): like("cotangent", g, o) for o, g in zip(outputs, each(cotangent, result), strict=True)}
+        )
         for rule, x, out, how in reversed(tape):
             gout = tuple(total[id(o)] if id(o) in total else zeros(value(o)) for o in out)
             for v, g in zip(x, rule.vjp(_xp, x, out, gout, how), strict=True):
                 if g is None:
                     continue
                 total[id(v)] = total[id(v)] + g if id(v) in total else g
-        operands = [x for x in (a, kwargs.get(partner(function))) if x is not None]
+        operands = kwargs.get("params") or [x for x in (a, kwargs.get(partner(function))) if x is not None]
         found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
+        if kwargs.get("params"):
+            return tuple(found)
         return Gradients(*found) if len(found) > 1 else found[0]
 
     return result, pullback

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from ..errors import DtypeError, OptionError, ShapeError
+from ..rules import distributed as spread
 from ..rules import pairs
 from ..rules.system import Given, Sparse, System, kind
 from ..solvers import Krylov, Options, Problem, checked
-from . import actions
+from . import actions, distributed
 from .binding import How, option, together
 from .eigen import DegenerateValues, EighResult
 
@@ -54,18 +55,19 @@ def eigsh(
     Parameters
     ----------
     A : a sparse matrix, n×n: of SciPy (or a LinearOperator), PyTorch (COO, CSR), JAX (BCOO, BCSR), TensorFlow
-        (SparseTensor); or a function A(x, *params) -> array, linear in x of shape (n,), in the operations of a
-        framework. A matrix stands for (A + A^H)/2, and integers become floats; an operator or a function must be linear
-        and Hermitian, which a few products with random vectors look at
+        (SparseTensor); a PETSc.Mat, whose rows may be on many processes; or a function A(x, *params) -> array, linear
+        in x of shape (n,), in the operations of a framework. A matrix stands for (A + A^H)/2, and integers become
+        floats; an operator or a function must be linear and Hermitian, which a few products with random vectors look at
     k : how many pairs, 0 < k < n
     M : None, or positive definite, as A and of its dtype: a matrix, operator, or function M(x, *params)
     sigma, which, v0, ncv, maxiter, tol, return_eigenvectors, Minv, OPinv
         As in scipy.sparse.linalg.eigsh. `sigma` asks for the eigenvalues nearest to it, in the unit of A, through one
         sparse factorisation, which the derivative uses again; an operator or a function needs `OPinv` with it
     preconditioner : None, or an approximate inverse of A, positive definite, for the solves of the derivative where
-        there is no factorisation: a LinearOperator, as of pyamg
+        there is no factorisation: a LinearOperator, as of pyamg; of a PETSc.Mat a matrix near it, for AMG
     rng : None, a numpy.random.Generator or a seed: what start vectors are drawn by. None is the same in each call
-    params : arrays of a framework that A, and M, are functions of; the derivative is by them
+    params : arrays of a framework that A, and M, are functions of; the derivative is by them. Of a PETSc.Mat the stored
+        values of this rank's rows, or what a shell is a function of (docs/distributed.md)
     n, dtype : the order of a function's problem, and the dtype of its vectors; that of the first of params by default
     degenerate : as in `eigh`, but for "split", which would have to know all eigenvalues; without vectors as in
         `eigvalsh`. "raise", and "subgradient" without vectors, by default
@@ -77,19 +79,20 @@ def eigsh(
     32 eps |A| and twice the residual |A v - w M v|, with M as in `eigh`. The solver runs on the host: where JAX or
     TensorFlow trace, what it refuses is NaN; a function cannot be in jax.jit, nothing in jit_compile=True.
 
-    Differentiable in the values of A and M, or in params, to every order; by a LinearOperator once, and by a sparse
-    tensor of PyTorch, which has no second derivative of its own by one. Repeated eigenvalues among the k are as in
-    `eigh`; others never enter, but a small gap g between the k and the rest does: errors grow as residual/g, in a loss
-    of vectors as residual/g². After the k pairs one more is sought in their complement, so that copies that the solver
-    missed are found, and a cluster that goes on beyond the k is noticed: a loss that depends on part of it is refused.
+    Differentiable in the values of A and M, or in params, to every order; by a LinearOperator once, by a PETSc.Mat once
+    and in reverse, and by a sparse tensor of PyTorch, which has no second derivative of its own by one. Repeated
+    eigenvalues among the k are as in `eigh`; others never enter, but a small gap g between the k and the rest does:
+    errors grow as residual/g, in a loss of vectors as residual/g². After the k pairs one more is sought in their
+    complement, so that copies that the solver missed are found, and a cluster that goes on beyond the k is noticed: a
+    loss that depends on part of it is refused.
 
     Raises
     ------
     FrameworkError, ShapeError, DtypeError, NotFiniteError; OptionError, also for operators that are not linear, not
     Hermitian, or not the inverse they should be; ClosureError for a function of more than its params; DomainError for
     an M that is not positive definite; ConvergenceError where there is no factorisation; NotConverged, with the
-    residuals and what was found, also where a solve of the derivative stops short; and where a derivative is taken,
-    DegenerateError, PhaseError.
+    residuals and what was found, also where a solve of the derivative stops short; RankError, where another process
+    failed; and where a derivative is taken, DegenerateError, PhaseError.
 
     Source
     ------
@@ -115,7 +118,10 @@ def eigsh(
         k=k, sigma=sigma, which=which, v0=_start(xp, v0), ncv=ncv, maxiter=maxiter, tol=tol, rng=rng, OPinv=OPinv,
         Minv=Minv, preconditioner=preconditioner,
     )  # fmt: skip
-    if callable(A) and not hasattr(A, "shape"):
+    system: System
+    if distributed.is_spread(A):
+        x, order, system = distributed.system(xp, A, M, params, n, dtype, options)
+    elif callable(A) and not hasattr(A, "shape"):
         x, order, system = actions.system(xp, A, M, params, n, dtype, options)
     else:
         if not isinstance(params, tuple) or params or n is not None or dtype is not None:
@@ -128,6 +134,9 @@ def eigsh(
     if not tracked:
         found = EighResult(*pairs.decompose(xp, x, how))
         return found.eigenvalues if values else found
+    if isinstance(system, spread.Spread):
+        w, _, V, *_ = xp.rule(spread.pairs_of(len(x)))(*x, how)
+        return w if values else EighResult(w, V)
     w, _, V, echo, edge, _ = xp.rule(pairs.pairs_of(len(x)))(*x, how)
     return w if values else EighResult(w, pairs.shown(xp, V, echo, edge, how))
 

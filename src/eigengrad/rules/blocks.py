@@ -146,9 +146,12 @@ def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     return generic(xp, _merged(xp, w, how), V, how)
 
 
-def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
-    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts."""
-    V = generic_phases(xp, w, V)
+def generic(xp: Any, w: Any, V: Any, how: Any, signed: bool = False) -> tuple[Any, Any]:
+    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts.
+
+    `signed` is V where it has only some of the rows, and real vectors have their signs.
+    """
+    V = V if signed and not xp.iscomplex(V) else generic_phases(xp, w, V)
     if how.cuts is not None:
         return refuse_cuts(xp, w, how.cuts, how), V
 
@@ -188,10 +191,11 @@ def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     return every() if found is None else found
 
 
-def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
+def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: Any = None) -> Any:
     """in(G) + Sylv(W, skew(V^H gV)), refused where the loss tells apart what is equal.
 
-    `size` is max|w| of the whole spectrum, where w is a few of it.
+    `size` is max|w| of the whole spectrum, where w is a few of it; `lengths` has columns of the norms of those of gV,
+    where gV is a stand-in.
     """
     (_, W, V, echo), (gw, gW, gV, gecho) = out, gout
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
@@ -202,7 +206,9 @@ def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None) -> Any:
         return xp.settle(xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2), W, how)[0]
 
     R = where_clustered(xp, w, how, clusters, lambda: xp.settle(V, gV, W, how)[0])
-    R_known = without_rounding(xp, R, gV, w, largest(xp, w) if size is None else size, how)
+    R_known = without_rounding(
+        xp, R, gV if lengths is None else lengths, w, largest(xp, w) if size is None else size, how
+    )
     (K,) = xp.sylvester(W, R_known, how)
     return G + K + inside(xp, R, same)  # R is 0 inside, or NaN where it was refused
 

@@ -62,7 +62,8 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
             if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
                 raise
             return tuple(
-                np.full([m or x[0].shape[-1] for m in shape[len(batch) :]], np.nan, name) for shape, name in shapes
+                np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name)
+                for shape, name in shapes
             )
         except np.linalg.LinAlgError as error:  # of a small matrix inside an iteration, that overflowed
             raise unconverged(error) from error
@@ -72,7 +73,8 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
     real = {"complex128": "float64", "complex64": "float32"}.get(system.dtype, system.dtype)
     shapes = [((*batch, system.count), real)] * 3 + [((*batch, 1), real)]
     if vectors:
-        shapes.insert(1, ((*batch, how.order, system.count), system.dtype))
+        rows = how.order if system.rows is None else system.rows
+        shapes.insert(1, ((*batch, rows, system.count), system.dtype))
     axes = tuple(system.axes or len(v.shape) for v in x)
     w, *V, width, edge, size = xp.host(over(run, axes, system), shapes, *x)
     edge = xp.where(edge > 0.0, 1.0 + number(xp, w, width), 0.0)
@@ -88,7 +90,9 @@ def values(xp: Any, x: Any, how: Any) -> Any:
 def decompose(xp: Any, x: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis."""
     w, V, width, *_ = solve(xp, x, how)
-    return generic(xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how))
+    return generic(
+        xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how), how.system.rows is not None
+    )
 
 
 def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
@@ -99,7 +103,7 @@ def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
 
 def _pairs(xp: Any, x: Any, how: Any) -> Any:
     own, V, width, edge, size = solve(xp, x, how)
-    w, V = generic(xp, merge(xp, own, width), V, plain(how))
+    w, V = generic(xp, merge(xp, own, width), V, plain(how), how.system.rows is not None)
     W = xp.embed(xp.cast(w, V))
     return own if how.degenerate == "subgradient" else w, W, V, xp.again(W), edge, size
 

@@ -52,7 +52,8 @@ class System:
     """What all systems share."""
 
     axes: int  # of an array of one system; those before them are a batch
-    calls_back = False  # into the framework, while it solves
+    calls_back = False  # into the framework, or to other processes, while it solves
+    rows: int | None = None  # of the vectors, where they are not as many as the order
 
     def __init__(self, count: int, dtype: str, matrices: int, make: Callable[..., Any]) -> None:
         self.count, self.dtype, self.matrices = count, dtype, matrices  # of pairs; of vectors; 2 for a pencil

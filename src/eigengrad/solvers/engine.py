@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
 from ..errors import NotConverged, indefinite_mass
 from .factor import Solve, inverse, positive, shifted
 from .lanczos import Ritz, default_ncv, lanczos
 from .options import Options
-from .pencil import Pencil, norms
+from .pencil import Pencil
 
 #: Eigenvalues of (A - sigma B)^-1 B that differ by this factor are not searched in one run.
 SPREAD = 1e4
@@ -93,13 +92,13 @@ class Engine:
     def ritz(self, X: Any) -> tuple[Any, Any, Any]:
         """Rayleigh-Ritz of A and B themselves: ascending values, B-orthonormal vectors, residuals."""
         AX, BX = self._pencil.a(X), self._pencil.b(X)
-        H, G = X.conj().T @ AX, X.conj().T @ BX
+        H, G = self._pencil.adjoint(X, AX), self._pencil.adjoint(X, BX)
         try:
-            w, S = scipy.linalg.eigh(0.5 * (H + H.conj().T), 0.5 * (G + G.conj().T))
+            w, S = self._pencil.small(0.5 * (H + H.conj().T), 0.5 * (G + G.conj().T))
         except np.linalg.LinAlgError as error:
             raise indefinite_mass(f"between its approximate eigenvectors it is not ({error})") from error
         V, R = X @ S, AX @ S - (BX @ S) * w
-        return w, V, norms(R) * norms(V)
+        return w, V, self._pencil.norms(R) * self._pencil.norms(V)
 
     def polished(self, X: Any, *locked: Any) -> tuple[Any, Any, Any]:
         """Rayleigh-Ritz, after one more product with the inverse where the residuals are above rounding and tol.
@@ -108,12 +107,12 @@ class Engine:
         that as large as eps / |w - shift|. The Lanczos method takes the operator for self-adjoint; a product does not.
         """
         w, V, rho = self.ritz(X)
-        size = self._pencil.size(w) * np.linalg.norm(V, axis=0) ** 2
+        size = self._pencil.size(w) * self._pencil.lengths(V) ** 2
         if self.inverse is None or (rho <= (self._options.tol + POLISH * self._pencil.eps) * size).all():
             return w, V, rho
         Y = self.inverse(self._pencil.b(V)) * (w - self.shift)
         for L in locked:
-            Y = Y - L @ (self._pencil.b(L).conj().T @ Y)
+            Y = Y - L @ self._pencil.adjoint(self._pencil.b(L), Y)
         again = self.ritz(Y)
         return again if again[2].max() < rho.max() else (w, V, rho)
 

@@ -22,7 +22,6 @@ from . import cut
 from .engine import Engine
 from .found import Found
 from .full import Full
-from .lanczos import noise
 from .options import Options, checked, problem
 from .pencil import Pencil
 from .projected import Projected
@@ -65,7 +64,7 @@ class Krylov:
             found, self.residuals, self.further = self._full.pairs()
             return found
         random = np.random.default_rng(SEED if how.rng is None else how.rng)
-        start = noise(random, pencil.n, pencil.dtype) if how.v0 is None else np.array(how.v0, pencil.dtype)
+        start = pencil.noise(random) if how.v0 is None else np.array(how.v0, pencil.dtype)
         engine, count = self._engine, 1
         w, V, rho = engine.ritz(engine.first(start, random))
         search = Search(engine, pencil, how, random)
@@ -96,7 +95,7 @@ class Krylov:
         width = pencil.width(w, V, rho)
         self.residuals, self.further = rho, further
         allowed = self._options.tol + self._pencil.eps**ACCURACY
-        sizes = self._pencil.size(w) * np.linalg.norm(V, axis=0) ** 2
+        sizes = self._pencil.size(w) * self._pencil.lengths(V) ** 2
         if not (rho <= allowed * sizes).all():
             worst = int(np.argmax(rho / sizes))
             raise NotConverged(
@@ -119,22 +118,24 @@ class Krylov:
         if np.iscomplexobj(R) and pencil.dtype.kind != "c":
             return self.complement(w, V, R.real) + 1j * self.complement(w, V, R.imag)
         R = R.astype(pencil.dtype, copy=False)
-        X, work = np.zeros_like(R), R.any(axis=0)
+        tops = pencil.tops(R)
+        X, work = np.zeros_like(R), tops > 0.0
         if not work.any():
             return X
-        unit = np.exp2(np.round(np.log2(np.abs(R[:, work]).max(axis=0))))
+        unit = np.exp2(np.round(np.log2(tops[work])))
         X[:, work] = self._solved(w[work], V, R[:, work] / unit) * unit
         return X
 
     def _solved(self, w: Any, V: Any, R: Any) -> Any:
-        pencil, how = self._pencil, self._options
         if self._full is not None:
             return self._full.solve(w, V, R)
-        engine = self._engine
+        return self._projected(V).solve(w, R)
+
+    def _projected(self, V: Any) -> Projected:
+        pencil, how, engine = self._pencil, self._options, self._engine
         precondition = (
             engine.minv if how.preconditioner is None else pencil.operator(how.preconditioner, "preconditioner")
         )
-        solver = Projected(
+        return Projected(
             pencil, V, inverse=engine.inverse, shift=engine.shift or 0.0, precondition=precondition, tol=how.tol
         )
-        return solver.solve(w, R)

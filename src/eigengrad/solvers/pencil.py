@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 
 from ..clusters import EQUAL, PENCIL
@@ -55,6 +56,36 @@ class Pencil:
             )
         return M
 
+    # What sums over rows, so that a pencil whose rows are spread over processes (distributed/) can sum over those too.
+
+    def adjoint(self, V: Any, X: Any) -> Any:
+        """V^H X."""
+        return V.conj().T @ X
+
+    def lengths(self, X: Any) -> Any:
+        """The norms of columns."""
+        return np.linalg.norm(X, axis=0)
+
+    def norms(self, X: Any) -> Any:
+        """The same, also where squares overflow."""
+        return norms(X)
+
+    def tops(self, X: Any) -> Any:
+        """The largest entries of columns."""
+        return np.abs(X).max(axis=0)
+
+    def noise(self, random: np.random.Generator) -> Any:
+        """A random vector."""
+        return noise(random, self.n, self.dtype)
+
+    def small(self, H: Any, G: Any) -> tuple[Any, Any]:
+        """All pairs of a small pencil."""
+        return scipy.linalg.eigh(H, G)  # type: ignore[no-any-return]
+
+    def _inverse_b(self, V: Any) -> float:
+        """|B^-1|, as far as V knows it."""
+        return float(np.max(np.sum(np.abs(V) ** 2, axis=0)))
+
     def a(self, X: Any) -> Any:
         return np.asarray(self.A @ X, self.dtype)
 
@@ -74,7 +105,7 @@ class Pencil:
         if scipy.sparse.issparse(M):
             return float(np.asarray(abs(M).sum(axis=1)).max(initial=0.0))
         random = np.random.default_rng(0)
-        start = noise(random, self.n, self.dtype)
+        start = self.noise(random)
         with np.errstate(invalid="ignore"):  # the operator may be 0
             run = lanczos(
                 lambda x, _: M @ x,
@@ -97,12 +128,13 @@ class Pencil:
         """How close eigenvalues of exact pairs must be to count as equal (see clusters.py); V is V^H B V = 1."""
         if self.B is None:
             return np.full(w.shape, EQUAL * self.eps * self.norm_a, w.dtype)
-        inverse_b = float(np.max(np.sum(np.abs(V) ** 2, axis=0)))
-        return np.maximum(PENCIL * self.eps * self.size(w) * inverse_b, EQUAL * self.eps * np.abs(w)).astype(w.dtype)
+        return np.maximum(PENCIL * self.eps * self.size(w) * self._inverse_b(V), EQUAL * self.eps * np.abs(w)).astype(
+            w.dtype
+        )
 
     def largest(self, w: Any, V: Any) -> Any:
         """max|w| of the whole spectrum, from above: |A| |B^-1|, the latter as far as V knows it. Shape (1,)."""
-        inverse_b = 1.0 if self.B is None else float(np.max(np.sum(np.abs(V) ** 2, axis=0)))
+        inverse_b = 1.0 if self.B is None else self._inverse_b(V)
         return np.maximum(np.max(np.abs(w), keepdims=True), self.norm_a * inverse_b).astype(w.dtype)
 
     def width(self, w: Any, V: Any, rho: Any) -> Any:
@@ -124,7 +156,7 @@ class Pencil:
     def inverse(self, M: Any, name: str, shift: float | None, tol: float) -> Callable[[Any], Any]:
         """The same of an inverse of A - shift B, or of B, if it is one."""
         solve = self.operator(M, name)
-        b = noise(np.random.default_rng(0), self.n, self.dtype)
+        b = self.noise(np.random.default_rng(0))
         with np.errstate(all="ignore"):
             x = solve(b)
             y = self.b(x) if shift is None else self.a(x) - shift * self.b(x)

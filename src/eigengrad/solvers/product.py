@@ -58,18 +58,30 @@ class Product:
     def examine(self, tol: float) -> None:
         """Whether it is linear and Hermitian, as far as products with random vectors can tell."""
         random = np.random.default_rng(0)
-        x, y = (noise(random, self.n, self.dtype) for _ in range(2))
+        x, y = (self.noise(random) for _ in range(2))
         factor = np.exp(1j) if self.dtype.kind == "c" else -0.7
         both, Ax, Ay = self @ (x + factor * y).astype(self.dtype), self @ x, self @ y
         self._demand(both - Ax - factor * Ay, (both, Ax, Ay), tol, "linear", "Only a linear one has eigenvalues.")
         left, right = x.conj() * Ay, Ax.conj() * y
-        self._demand(np.sum(left - right), (left, right), tol, "Hermitian", "Add its adjoint to it, and halve.")
+        self._demand(self.total(left - right), (left, right), tol, "Hermitian", "Add its adjoint to it, and halve.")
+
+    def noise(self, random: np.random.Generator) -> Any:
+        """A random vector."""
+        return noise(random, self.n, self.dtype)
+
+    def total(self, x: Any) -> Any:
+        """The sum of its entries."""
+        return np.sum(x)
+
+    def length(self, x: Any) -> float:
+        """Its norm."""
+        return float(np.linalg.norm(x))
 
     def _demand(self, zero: Any, data: Any, tol: float, what: str, do: str) -> None:
         allowed = tol + float(np.finfo(self.dtype).eps) ** ACCURACY
         with np.errstate(all="ignore"):
-            size = float(np.linalg.norm([np.linalg.norm(v) for v in data]))
-            measured = float(np.linalg.norm(zero)) / size if size > 0.0 else 0.0
+            size = float(np.linalg.norm([self.length(v) for v in data]))
+            measured = (self.length(zero) if np.ndim(zero) else float(abs(zero))) / size if size > 0.0 else 0.0
         if measured > allowed:
             raise OptionError(
                 f"{self.name} is not {what}: products with random vectors miss that by {measured:.3g} of their size, "

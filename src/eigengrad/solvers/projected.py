@@ -45,23 +45,23 @@ class Projected:
 
     def inside(self, X: Any) -> Any:
         """P X."""
-        return X - self.V @ _adjoint(self.BV, X)
+        return X - self.V @ self.pencil.adjoint(self.BV, X)
 
     def dual(self, Y: Any) -> Any:
         """P^H Y."""
-        return Y - self.BV @ _adjoint(self.V, Y)
+        return Y - self.BV @ self.pencil.adjoint(self.V, Y)
 
     def image(self, X: Any, w: Any) -> Any:
         """P^H (A X - B X diag(w))."""
         return self.dual(self.pencil.a(X) - self.pencil.b(X) * w)
 
     def solve(self, w: Any, R: Any) -> Any:
-        scale, right = _norms(R), self.dual(R)
+        scale, right = self.pencil.lengths(R), self.dual(R)
         X, best, left = np.zeros_like(right), np.full(w.shape, np.inf), right
         steps = 0
         while True:
-            size = _norms(left)
-            rounding = FLOOR * self.pencil.eps * self.pencil.size(w) * _norms(X)
+            size = self.pencil.lengths(left)
+            rounding = FLOOR * self.pencil.eps * self.pencil.size(w) * self.pencil.lengths(X)
             bad = (size > self.goal * scale + np.minimum(rounding, NEVER * scale)) & (size < 0.5 * best)
             if not bad.any():
                 allowed = SLACK * self.goal * scale + np.minimum(rounding, NEVER * scale)
@@ -76,7 +76,7 @@ class Projected:
             longer[:, bad] += step
             longer = self.inside(longer)
             remains = right - self.image(longer, w)
-            better = _norms(remains) < size  # a step that makes it worse is not taken
+            better = self.pencil.lengths(remains) < size  # a step that makes it worse is not taken
             X, left = np.where(better, longer, X), np.where(better, remains, left)
 
     def _unconverged(self, w: Any, size: Any, scale: Any, allowed: Any, steps: int) -> NotConverged:
@@ -125,11 +125,3 @@ class Projected:
             return dual, dual
         M = self.precondition or (lambda y: y)
         return self.inside(M(dual)), dual
-
-
-def _adjoint(V: Any, X: Any) -> Any:
-    return V.conj().T @ X
-
-
-def _norms(X: Any) -> Any:
-    return np.linalg.norm(X, axis=0)

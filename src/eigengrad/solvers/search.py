@@ -12,7 +12,6 @@ import numpy as np
 
 from . import cut
 from .engine import Engine
-from .lanczos import noise
 from .options import Options
 from .pencil import Pencil
 
@@ -68,7 +67,7 @@ class Search:
         return Further(f, F, unsure, np.zeros(f.shape, bool))
 
     def _run(self, w: Any, V: Any, rho: Any, end: str, count: int, tol: float, start: Any = None) -> Any:
-        start = noise(self._random, self._pencil.n, self._pencil.dtype) if start is None else start
+        start = self._pencil.noise(self._random) if start is None else start
         run = self._engine.run(start, count, end, tol, self._random, V)
         self._engine.demand(run, "the pair further ", w, V, rho)
         return run

@@ -229,7 +229,8 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
         """Arrays of NumPy hold the whole batch, in front."""
         if how.system is not None and not how.system.axes:
             raise OptionError(
-                "A function of x and parameters is one problem, and vmap makes no batch of it. Call it in a loop."
+                "A function of x and parameters, or a matrix of PETSc, is one problem, and vmap makes no batch of it. "
+                "Call it in a loop."
             )
         front = [
             v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0)
