@@ -135,3 +135,14 @@ def test_jax_checks_functions_at_repeated_eigenvalues(jax, name, order):
         name
     ]
     check_grads(lambda a: function(jax.numpy.asarray(a)), (jax.numpy.asarray(H),), order=order, atol=1e-6, rtol=1e-6)
+
+
+def test_small_matrices_where_nothing_is_compiled(jax):
+    """Nor where an exported program leaves the length of the batch open. Of (v_k)_0^4 at diag(0, 1, 3)."""
+    f = jax.grad(lambda A: jax.numpy.sum(eigengrad.jax.eigh(A).eigenvectors ** 4))
+    A = jax.numpy.diag(jax.numpy.asarray([0.0, 1.0, 3.0]))
+    with jax.disable_jit():
+        assert np.array_equal(jax.vmap(f)(A[None])[0], np.zeros((3, 3)))
+    (batch,) = jax.export.symbolic_shape("batch")
+    program = jax.export.export(jax.jit(jax.vmap(f)))(jax.ShapeDtypeStruct((batch, 3, 3), A.dtype))
+    assert np.array_equal(program.call(A[None])[0], np.zeros((3, 3)))

@@ -348,3 +348,61 @@ def test_plain_leaves_what_is_not_simple():
     assert plain.forward(np.eye(3), "symmetric") is None
     assert plain.forward(np.array([[np.nan]]), "symmetric") is None
     assert plain.forward(np.full((2, 2), np.inf), "lower") is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_subnormal_matrices(torch, engine, dtype):
+    """A path of four vertices has the eigenvalues (±1 ± √5)/2, however small its weights are."""
+    unit = np.finfo(dtype).tiny / 32
+    a = np.zeros((12, 4, 4), dtype)
+    a[:, [0, 1, 2], [1, 2, 3]] = a[:, [1, 2, 3], [0, 1, 2]] = unit
+    w = eigengrad.torch.eigh(torch.as_tensor(a)).eigenvalues.numpy() / unit
+    golden = (1 + 5**0.5) / 2
+    steps = np.finfo(dtype).smallest_subnormal / unit
+    assert np.allclose(w, [-golden, 1 - golden, golden - 1, golden], rtol=0, atol=8 * float(steps))
+
+
+def test_what_is_not_read_gets_no_gradient(torch, engine):
+    """Also where the gradient is refused."""
+    a = torch.eye(3, dtype=torch.float64).expand(12, 3, 3).clone().requires_grad_()
+    (g,) = torch.autograd.grad(eigengrad.torch.eigh(a, "L", degenerate="nan").eigenvalues[:, 0].sum(), a)
+    assert np.array_equal(g[0].isnan().numpy(), np.tri(3, dtype=bool))
+    assert not g.triu(1).any()
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_a_loss_that_sends_nothing_back(torch, engine, n):
+    class Cut(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    a = torch.rand(n, n, dtype=torch.float64, requires_grad=True)
+    Cut.apply(eigengrad.torch.eigvalsh(a)).sum().backward()
+    assert a.grad is None or not a.grad.any()
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.jit, that it is deprecated, and of every size that it cannot follow
+@pytest.mark.parametrize("n", [3, 20, 64])
+def test_a_tracer_is_handed_no_constants(torch, n):
+    """What a program is traced with has no part in it; a tracer that has no word for our steps says so."""
+    make_fx = pytest.importorskip("torch.fx.experimental.proxy_tensor").make_fx
+    a, b = np.random.default_rng(n).standard_normal((2, n, n))
+    a, b = torch.as_tensor(a + a.T), torch.as_tensor(b + b.T)
+    w = torch.linalg.eigvalsh(b)
+    assert torch.allclose(make_fx(eigengrad.torch.eigvalsh)(a)(b), w, rtol=0, atol=1e-12)
+    try:
+        traced = torch.jit.trace(eigengrad.torch.eigvalsh, a, check_trace=False)
+    except RuntimeError:
+        return
+    assert torch.allclose(traced(b), w, rtol=0, atol=1e-12)
+
+
+def test_batched_cotangents_of_a_large_matrix(torch):
+    a = torch.diag(torch.arange(64.0, dtype=torch.float64)).requires_grad_()
+    J = torch.autograd.functional.jacobian(eigengrad.torch.eigvalsh, a, vectorize=True)
+    assert torch.equal(J, torch.diag_embed(torch.eye(64, dtype=torch.float64)))

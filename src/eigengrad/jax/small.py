@@ -30,7 +30,12 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Pri
     compiled = jax.jit(
         lambda *x, option, rule: primitive.bind(*x, option=option, rule=rule), static_argnames=("option", "rule")
     )
-    primitive.def_impl(compiled)
+
+    def run(*x: Any, option: int, rule: Any) -> Any:
+        """Where nothing is to be compiled there is no custom call."""
+        return rule(*x) if jax.config.jax_disable_jit else compiled(*x, option=option, rule=rule)
+
+    primitive.def_impl(run)
     primitive.def_abstract_eval(lambda *x, option, rule: [jax.core.ShapedArray(o.shape, o.dtype) for o in shapes(*x)])
 
     def by_rule(context: Any, *x: Any, option: int, rule: Any) -> Any:
@@ -62,8 +67,9 @@ _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 
 
 def _serves(V: Any) -> bool:
-    n = V.shape[-1]
-    return V.dtype in small.BITS and small.fits(n, prod(V.shape[:-2]), alone=True)
+    """Not shapes that an exported program leaves open."""
+    known = all(isinstance(size, int) for size in V.shape)
+    return V.dtype in small.BITS and known and small.fits(V.shape[-1], prod(V.shape[:-2]), alone=True)
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

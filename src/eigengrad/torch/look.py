@@ -7,10 +7,14 @@ from typing import Any
 
 import torch
 from torch._C import _functorch as functorch
+from torch._C import _get_tracing_state, _len_torch_dispatch_stack
 from torch.autograd import forward_ad
 
 from .. import halves
 from . import host
+
+#: What holds its numbers itself.
+KINDS = (torch.Tensor, torch.nn.Parameter)
 
 
 def tracked(a: torch.Tensor) -> bool:
@@ -53,8 +57,16 @@ def follows(x: torch.Tensor) -> bool:
 
 
 def hidden(x: torch.Tensor) -> bool:
-    """From a look at plain numbers: by a compiler, a transformation, a tangent."""
-    return torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(x) or forward_ad._current_level >= 0
+    """From a look at plain numbers: by a compiler, a tracer, a transformation, a tangent."""
+    return (
+        torch.compiler.is_compiling()
+        or type(x) not in KINDS
+        or _get_tracing_state() is not None
+        or _len_torch_dispatch_stack() > 0
+        or functorch.is_functorch_wrapped_tensor(x)
+        or functorch.is_legacy_batchedtensor(x)
+        or forward_ad._current_level >= 0
+    )
 
 
 def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
@@ -76,7 +88,7 @@ def followed(x: torch.Tensor) -> bool:
 
 def asked(g: torch.Tensor, x: torch.Tensor) -> Any:
     """Outside of what is followed any further."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or functorch.is_functorch_wrapped_tensor(g):
+    if follows(g):
         return None
     g = g[(*[slice(1) if step == 0 else slice(None) for step in g.stride()[:-1]], slice(None))]
     g = g.reshape(-1, g.shape[-1])

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _are_functorch_transforms_active, _len_torch_dispatch_stack
+from torch._C import _are_functorch_transforms_active, _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 
@@ -45,6 +45,7 @@ def _plain(a: Any) -> bool:
         and a.device.type == "cpu"
         and a.layout == torch.strided
         and not torch.compiler.is_compiling()
+        and _get_tracing_state() is None
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and not a.is_neg()
@@ -125,6 +126,8 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
 
 def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     """The gradient; None where it is refused, and the rules say why."""
+    if gw is None and gV is None:
+        return torch.zeros_like(V)
     n, gA = V.shape[-1], torch.empty_like(V)
     if not small.HERE or n > small.MOST:
         gw, gV = (None if g is None else g.numpy() for g in (gw, gV))

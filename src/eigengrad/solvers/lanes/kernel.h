@@ -38,14 +38,14 @@ INLINE void NAME(read)(int n, int used, int reading, const R *from, R (*out)[W])
     }
 }
 
-/* The power of two that brings the largest entry of each lane to [1, 2): squares then neither overflow nor vanish, and
- * undoing the scale is exact. Zero keeps scale 1. */
+/* The power of two that brings the largest entry of each lane to [1, 2), or as near as one number can, beside subnormal
+ * entries and zero 2^1023: squares then neither overflow nor vanish, and undoing the scale is exact. */
 INLINE void NAME(scales)(const R *largest, R *scale)
 {
     EACH_LANE {
         union { R real; U bits; } x = {.real = largest[l]};
         U e = x.bits >> EXPONENT_SHIFT, k = EXPONENT_MOST - e;
-        k = e == 0 || e > EXPONENT_MOST ? EXPONENT_MOST / 2 : k < 1 ? 1 : k;
+        k = e > EXPONENT_MOST ? EXPONENT_MOST / 2 : k < 1 ? 1 : k;
         x.bits = k << EXPONENT_SHIFT;
         scale[l] = x.real;
     }
@@ -299,6 +299,7 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
             for (int i = 1; i < n; i++)
                 any |= !(d[i][l] - d[i - 1][l] > (R)(lanes_tolerances.equal * EPS) * whole[l]);
             if (any) refused[l] = NAME(judge)(n, l, judged, d, v, g, gd, k, gV != 0);
+            for (int i = 0; refused[l] && i < n; i++) gd[i][l] = (R)NAN;
         }
 
     for (int i = 0; i < n; i++) /* g = V K, one row at a time */
@@ -313,14 +314,17 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
             LANES sum[W];
             EACH_LANE sum[l] = 0;
             for (int m = 0; m < n; m++) EACH_LANE sum[l] += g[i * n + m][l] * v[j * n + m][l];
-            /* the adjoint of the reading */
+            /* the adjoint of the reading; what is not read gets 0, also where the gradient is not finite */
             R below = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_LOWER ? 2 : 0;
             R above = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_UPPER ? 2 : 0;
-            EACH_LANE { k[i * n + j][l] = below * sum[l]; k[j * n + i][l] = above * sum[l]; }
+            EACH_LANE {
+                k[i * n + j][l] = below == 0 ? (R)0 : below * sum[l];
+                k[j * n + i][l] = above == 0 ? (R)0 : above * sum[l];
+            }
         }
     for (int l = 0; l < used; l++, gA += n * n) {
         if (refused[l]) happened = LANES_REFUSED;
-        for (int i = 0; i < n * n; i++) gA[i] = refused[l] ? (R)NAN : k[i][l];
+        for (int i = 0; i < n * n; i++) gA[i] = k[i][l];
     }
     return happened;
 }
