@@ -94,7 +94,9 @@ def convert(xp: Any, g: Any, /, from_: str, to: str) -> Any:
                 residual=left / size,
             )
     out = READINGS[target].pull(xp, G)
-    return xp.conj(out) if conjugate else out
+    if conjugate:
+        return xp.conj(out)
+    return 1.0 * out if out is g else out  # a result of its own, to be written to
 
 
 def detect(xp: Any, g: Any, /, truth: Any = None) -> Detection:

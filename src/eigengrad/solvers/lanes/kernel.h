@@ -203,7 +203,7 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
         width = NAME(width)(n, w);
         for (int k = 1; k < n; k++) equal |= w[k] - w[k - 1] <= width;
         if (equal && merge) NAME(merge)(n, merge == LANES_MERGED, w, V);
-        if (lost[l] != 0 || sum != 0) {
+        if (lost[l] != 0 || sum != 0 || active) {
             happened |= lost[l] != 0 ? LANES_NOT_FINITE : LANES_UNSOLVED;
             for (int i = 0; i < n; i++) w[i] = (R)NAN;
             for (int i = 0; i < n * n; i++) V[i] = (R)NAN;
