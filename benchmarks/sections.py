@@ -174,10 +174,10 @@ def few(found: dict[str, Any], plots: dict[str, str]) -> str:
         cells = [show(ratio(row, call, unit(row))) for call in calls]
         further = "; ".join(f"{x} {show(ratio(row, (x, 'gradient'), unit(row)))}" for x in others(row))
         lines.append([TITLES[row["framework"]], str(row["n"]), str(row["k"]), *cells, further])
-    text = (
-        "The k lowest pairs by `subset_by_index`, and the gradient of a loss of all of them, in units of one full forward\n"
-        "of the framework's own `eigh`; its own gradient comes from all pairs."
-    )
+    text = """
+    The k lowest pairs by `subset_by_index`, and the gradient of a loss of all of them, in units of one full forward
+    of the framework's own `eigh`; its own gradient comes from all pairs.
+    """
     heads = [
         "",
         "n",
@@ -188,7 +188,7 @@ def few(found: dict[str, Any], plots: dict[str, str]) -> str:
         "others",
     ]
     return section(
-        "k of n pairs", text, picture(plots, "k", "Time against k, a panel a framework"), table(heads, lines)
+        "k of n pairs", prose(text), picture(plots, "k", "Time against k, a panel a framework"), table(heads, lines)
     )
 
 
