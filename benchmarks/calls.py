@@ -25,6 +25,22 @@ class Library(NamedTuple):
     functions: dict[str, Callable[[Any], Any]] = {}  # noqa: RUF012
 
 
+def ours(eg: Any) -> Library:
+    """eigengrad, of one framework."""
+    few = lambda a, k: eg.eigh(a, subset_by_index=(0, k - 1))  # noqa: E731
+    return Library(eg.eigh, eg.eigvalsh, few, {"expm": eg.expm, "sqrtm": eg.sqrtm, "logm": eg.logm})
+
+
+def by_hand(eigh: Callable[[Any], Any], product: Callable[[Any, Any], Any], f: Callable[[Any], Any]) -> Any:
+    """A function of a matrix through a framework's own eigh; `product` of X and Y is X Y^T."""
+
+    def function(a: Any) -> Any:
+        w, V = eigh(a)
+        return product(V * f(w), V)
+
+    return function
+
+
 Calls = dict[tuple[str, str], Callable[[], Any]]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import autograd
 import autograd.numpy as anp
 import numpy as np
-from calls import Library
+from calls import Library, by_hand, ours
 
 import eigengrad.autograd as eg
 
@@ -24,23 +25,9 @@ def gradient(loss: Any, a: Any, *constants: Any) -> Any:
     return lambda: derivative(a, *constants)[1]
 
 
-def through(f: Any) -> Any:
-    """A function of a matrix by hand, with autograd's eigh."""
-
-    def of(a: Any) -> Any:
-        w, V = anp.linalg.eigh(a)
-        return anp.dot(V * f(w), V.T)
-
-    return of
-
-
+through = partial(by_hand, anp.linalg.eigh, lambda X, Y: anp.dot(X, Y.T))
 LIBRARIES = {
-    "eigengrad": Library(
-        eg.eigh,
-        eg.eigvalsh,
-        lambda a, k: eg.eigh(a, subset_by_index=(0, k - 1)),
-        {"expm": eg.expm, "sqrtm": eg.sqrtm, "logm": eg.logm},
-    ),
+    "eigengrad": ours(eg),
     "autograd": Library(
         anp.linalg.eigh,
         lambda a: anp.linalg.eigh(a)[0],  # its eigvalsh has no derivative

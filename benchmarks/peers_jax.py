@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from importlib import util
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from calls import Library
+from calls import Library, by_hand, ours
 
 import eigengrad.jax as eg
 
@@ -27,23 +28,9 @@ def gradient(loss: Any, a: Any, *constants: Any) -> Any:
     return lambda: jax.block_until_ready(compiled(a, *constants))[1]
 
 
-def through(f: Any) -> Any:
-    """A function of a matrix by hand, with JAX's own eigh."""
-
-    def of(a: Any) -> Any:
-        w, V = jnp.linalg.eigh(a)
-        return (V * f(w)) @ V.T
-
-    return of
-
-
+through = partial(by_hand, jnp.linalg.eigh, lambda X, Y: X @ Y.T)
 LIBRARIES = {
-    "eigengrad": Library(
-        eg.eigh,
-        eg.eigvalsh,
-        lambda a, k: eg.eigh(a, subset_by_index=(0, k - 1)),
-        {"expm": eg.expm, "sqrtm": eg.sqrtm, "logm": eg.logm},
-    ),
+    "eigengrad": ours(eg),
     "jax": Library(
         jnp.linalg.eigh,
         jnp.linalg.eigvalsh,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
-from calls import Library
+from calls import Library, by_hand, ours
 
 import eigengrad.tensorflow as eg
 
@@ -29,23 +30,9 @@ def gradient(loss: Any, a: Any, *constants: Any) -> Any:
     return lambda: compiled(a, *constants).numpy()
 
 
-def through(f: Any) -> Any:
-    """A function of a matrix by hand, with TensorFlow's own eigh."""
-
-    def of(a: Any) -> Any:
-        w, V = tf.linalg.eigh(a)
-        return tf.matmul(V * f(w), V, transpose_b=True)
-
-    return of
-
-
+through = partial(by_hand, tf.linalg.eigh, lambda X, Y: tf.matmul(X, Y, transpose_b=True))
 LIBRARIES = {
-    "eigengrad": Library(
-        eg.eigh,
-        eg.eigvalsh,
-        lambda a, k: eg.eigh(a, subset_by_index=(0, k - 1)),
-        {"expm": eg.expm, "sqrtm": eg.sqrtm, "logm": eg.logm},
-    ),
+    "eigengrad": ours(eg),
     "tensorflow": Library(
         tf.linalg.eigh,
         tf.linalg.eigvalsh,

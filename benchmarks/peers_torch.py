@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import util
 from typing import Any
 
 import torch
-from calls import Library
+from calls import Library, by_hand, ours
 
 import eigengrad.torch as eg
 
@@ -23,23 +24,9 @@ def gradient(loss: Any, a: Any, *constants: Any) -> Any:
     return lambda: torch.autograd.grad(loss(x, *constants), x)[0]
 
 
-def through(f: Any) -> Any:
-    """A function of a matrix by hand, with torch's own eigh."""
-
-    def of(a: Any) -> Any:
-        w, V = torch.linalg.eigh(a)
-        return (V * f(w)) @ V.mT
-
-    return of
-
-
+through = partial(by_hand, torch.linalg.eigh, lambda X, Y: X @ Y.mT)
 LIBRARIES = {
-    "eigengrad": Library(
-        eg.eigh,
-        eg.eigvalsh,
-        lambda a, k: eg.eigh(a, subset_by_index=(0, k - 1)),
-        {"expm": eg.expm, "sqrtm": eg.sqrtm, "logm": eg.logm},
-    ),
+    "eigengrad": ours(eg),
     "torch": Library(
         torch.linalg.eigh,
         torch.linalg.eigvalsh,
