@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-numpy test test-bare test-browser test-distributed check docs release grid fuzz bench clean
+.PHONY: help demo demo-numpy test test-all test-bare test-browser test-distributed check docs release grid fuzz bench clean
 
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
-	@echo "make test        install with all frameworks, run the tests"
+	@echo "make test        install with all frameworks, run the tests; of what compilers take long, every second case"
+	@echo "make test-all    every case: half an hour on two cores"
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
@@ -32,6 +33,9 @@ demo-numpy: $(VENV)/core
 
 test: $(VENV)/test
 	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-all: $(VENV)/test
+	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test
 
 # The command line with NumPy and SciPy alone, of whatever is installed.
 define bare

@@ -1,6 +1,7 @@
 """The pages: each block is of a kind that is run, by `make docs` or here; and what makes a site of them does its work.
 
-A page is a notebook whose blocks of Python run when the site is built; the build fails where one does.
+A page is a notebook whose blocks of Python run when the site is built; the build fails where one does. Blocks called
+`py` need PETSc or Dask, and run in `make test-distributed`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ def test_every_block_is_run(page):
     text = page.read_text(encoding="utf-8")
     kinds = fences(text)
     assert all(indent == "" for indent, _ in kinds)
-    assert {kind.partition(" ")[0] for _, kind in kinds} <= {"python", "sh", "{toctree}", "{eval-rst}", "{include}"}
+    assert {kind.partition(" ")[0] for _, kind in kinds} <= {
+        "python",
+        "py",
+        "sh",
+        "{toctree}",
+        "{eval-rst}",
+        "{include}",
+    }
+    assert page.stem in ("batches", "distributed") or ("py" not in {kind for _, kind in kinds})
     blocks = pages.blocks(page)
     assert len(blocks) == sum(kind.partition(" ")[0] == "python" for _, kind in kinds)
     assert [cell.source for cell in pages.cells(text) if cell.kind == "code"] == [b.rstrip() for b in blocks]
@@ -55,7 +64,9 @@ def test_the_build_runs_all_pages_and_fails_where_one_does():
     assert not {"*.md", "**"} & set(conf["exclude_patterns"])
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"sphinx .*--fail-on-warning", makefile)
-    assert "make docs" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert "make docs" in workflow
+    assert "make test-distributed" in workflow
 
 
 def test_no_page_is_left_out():

@@ -80,9 +80,9 @@ def eigsh(
     TensorFlow trace, what it refuses is NaN; a function cannot be in jax.jit, nothing in jit_compile=True.
 
     Differentiable in the values of A and M, or in params, to every order; by a LinearOperator once, by a PETSc.Mat once
-    and in reverse, and by a sparse tensor of PyTorch, which has no second derivative of its own by one. Repeated
-    eigenvalues among the k are as in `eigh`; others never enter, but a small gap g between the k and the rest does:
-    errors grow as residual/g, in a loss of vectors as residual/g². After the k pairs one more is sought in their
+    and in reverse, and by a sparse tensor of PyTorch, which has no second derivative of its own by one.
+    Among the k, repeated eigenvalues are as in `eigh`; others never enter, but a small gap g between the k and the rest
+    does: errors grow as residual/g, in a loss of vectors as residual/g². After the k pairs one more is sought in their
     complement, so that copies that the solver missed are found, and a cluster that goes on beyond the k is noticed: a
     loss that depends on part of it is refused.
 
