@@ -90,7 +90,7 @@ class Ranks:
         if isinstance(error, EigengradError):
             try:
                 pickle.dumps(error)
-            except Exception:
+            except Exception:  # an attribute that cannot be sent, of whatever kind: the words can
                 return type(error)(str(error))
             return error
         return RankError(
