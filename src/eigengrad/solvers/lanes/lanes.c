@@ -1,4 +1,8 @@
 /* The lane kernels for double and float, and the choice of the instruction set. */
+#ifdef __linux__
+#define _DEFAULT_SOURCE /* of madvise */
+#include <sys/mman.h>
+#endif
 #include "lanes.h"
 #include <float.h>
 #include <math.h>
@@ -75,14 +79,28 @@ const char *lanes_choose(int level)
     return CHOOSE(base);
 }
 
+/* Large pages for a large result, as NumPy has them for its arrays: the first touch of thousands of small ones takes as
+ * long as the decompositions. Advice alone: nothing changes where memory has been touched, or the system has none. */
+static void large_pages(void *start, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = 4096, skipped = (page - (uintptr_t)start % page) % page;
+    if (bytes >= (size_t)1 << 22) madvise((char *)start + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE);
+#else
+    (void)start, (void)bytes;
+#endif
+}
+
 int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V)
 {
+    large_pages(V, (size_t)batch * n * n * (bits / 8));
     return bits == 64 ? forward_f64(n, batch, reading, merge, A, w, V) : forward_f32(n, batch, reading, merge, A, w, V);
 }
 
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
                    const void *gw, const void *gV, void *gA)
 {
+    large_pages(gA, (size_t)batch * n * n * (bits / 8));
     return bits == 64 ? backward_f64(n, batch, reading, judge, w, V, gw, gV, gA)
                       : backward_f32(n, batch, reading, judge, w, V, gw, gV, gA);
 }
