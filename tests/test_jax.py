@@ -9,6 +9,7 @@ import truth
 from harness import harness
 
 import eigengrad
+from eigengrad import halves
 from eigengrad.errors import DegenerateError, DtypeError, FrameworkError
 
 
@@ -51,6 +52,35 @@ def test_every_order_of_modes_while_others_coincide(jax, complex_, columns, dege
             for outermost in () if complex_ else modes:
                 found = float(jax.jit(outermost(second))(0.0))
                 assert abs(found - three) <= 1e-10 * abs(three), (outermost, outer, inner)
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_the_branch_of_single_eigenvalues_and_the_other(jax, complex_, monkeypatch):
+    """Which a program of large matrices has: gradients and second derivatives of both, apart and in one batch."""
+    monkeypatch.setattr(halves, "LEAST", 2)
+    rng = np.random.default_rng(31)
+    spectra = [-3, -1, 0.5, 1, 2, 3, 4, 5, 6], [-3, -1, 0.5, 1, 3, 3, 3, 5, 5]
+    exact = [truth.with_spectrum(w, rng, complex_) for w in spectra]
+    loss = losses.of_columns(0, 2, 9, rng, complex_)
+    E = hermitian(rng, complex_, 9)
+    slope = lambda H: truth.gradient(loss, H)  # noqa: E731
+    first, second = zip(*[map(truth.double, truth.around(slope, H, truth.exact(E))) for H in exact], strict=True)
+    A, jnp = jax.numpy.stack([truth.double(H) for H in exact]), jax.numpy
+
+    def phi(a):
+        V = eigengrad.jax.eigh(a).eigenvectors[:, :2]
+        return jnp.real(jnp.sum(jnp.conj(V) * (loss.C @ V)))
+
+    gradient = lambda a: jnp.conj(jax.grad(phi)(a))  # noqa: E731
+    forward = lambda a: jax.jvp(gradient, (a,), (jnp.asarray(E),))[1]  # noqa: E731
+    reverse = lambda a: jnp.conj(  # noqa: E731
+        jax.grad(lambda x: jnp.sum(jnp.real(jax.grad(phi)(x) * E)))(a)
+    )
+    for function, true in (gradient, first), (forward, second), (reverse, second):
+        one, both = jax.jit(function), jax.jit(jax.vmap(function))
+        for found in ([one(a) for a in A], both(A)):
+            for g, t in zip(found, true, strict=True):
+                assert np.max(np.abs(g - t)) <= 1e-12 * np.max(np.abs(t))
 
 
 def test_refusals_are_errors_eagerly_and_nan_when_traced(jax):

@@ -175,6 +175,7 @@ _xp = SimpleNamespace(
     again=lambda x: 1.0 * x,
     exact=lambda X: not isbox(X) and namespace.xp.exact(X),
     weighted=lambda V, g: None if isbox(V) or isbox(g) else namespace.xp.weighted(V, g),
+    blank=lambda n, like: None if isbox(like) else namespace.xp.blank(n, like),
     half=lambda X, Y: None if isbox(X) or isbox(Y) else namespace.xp.half(X, Y),
     diagonal=lambda X: X[..., np.arange(_value(X).shape[-1]), np.arange(_value(X).shape[-1])],
     embed=lambda w: w[..., None] * np.eye(_value(w).shape[-1], dtype=_value(w).dtype),

@@ -113,6 +113,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         choose=choose,
         exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
         half=_half,
+        blank=_blank,
         weighted=_weighted,
         again=linear(lambda x: x[...]),
         iscomplex=constant(np.iscomplexobj),
@@ -246,6 +247,10 @@ def _half(X: Any, Y: Any) -> Any:
     if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)):
         return None
     return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype))
+
+
+def _blank(n: int, like: Any) -> Any:
+    return np.empty((*like.shape[:-2], n, n), like.dtype) if isinstance(like, np.ndarray) else None
 
 
 def _weighted(V: Any, g: Any) -> Any:

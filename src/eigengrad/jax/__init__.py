@@ -118,6 +118,7 @@ _xp = SimpleNamespace(
     finite=look.finite,
     choose=look.choose,
     exact=lambda X: False,
+    blank=lambda n, like: None,
     weighted=lambda V, g: None,
     again=lambda x: 1.0 * x,
     half=lambda X, Y: None,  # a compiler has no use for half a product

@@ -35,6 +35,7 @@ class How:
     order: int | None = None  # n, where w is a few of n eigenvalues
     system: Any = None  # that the few belong to (rules/system.py)
     part: int = 0  # which matrix of a pencil
+    single: bool = False  # no eigenvalue is repeated: so a branch of the rule has found
 
     def but(self, **changes: Any) -> How:
         return replace(self, **changes)

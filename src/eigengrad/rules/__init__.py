@@ -33,6 +33,7 @@ where a matrix is meant; and
     exact(X)        whether X is known to be Hermitian, entry by entry, and no derivative of it can be taken
     half(X, Y)      X Y^H, which is Hermitian but for rounding, from one half; None where that is no gain, or where a
                     derivative may be taken
+    blank(n, like)  n×n arrays to write into, as many as `like` has, in its dtype; None where that cannot be
     weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
     again(x)        the same numbers as an output of their own, in the same memory where the framework allows that
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
@@ -77,6 +78,7 @@ NAMES = frozenset(
         "choose",
         "exact",
         "half",
+        "blank",
         "weighted",
         "again",
         "constant",

@@ -74,13 +74,15 @@ def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
 
     def tile(rows: slice, columns: slice) -> Any:
         R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
-        gaps = w[..., None, columns] - w[..., rows, None]
-        own = gaps == 0.0  # of single eigenvalues the diagonal alone
-        T = R / xp.cast(xp.where(own, 1.0, gaps), R)
-        if xp.any((xp.abs(R) <= most) & (own == False)):  # noqa: E712 - an array
+        gaps, small = w[..., None, columns] - w[..., rows, None], xp.abs(R) <= most
+        own = gaps == 0.0 if rows == columns else None  # of single eigenvalues the diagonal alone
+        if own is not None:
+            small = small & (own == False)  # noqa: E712 - an array
+        T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
+        if xp.any(small):
             left, right = norm()[..., rows, None], norm()[..., None, columns]
             T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
-        return xp.where(own, xp.cast(gw, V)[..., None, columns], T) if rows == columns else T
+        return T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T)
 
     return hermitian_product(xp, V @ mirrored(xp, n, tile), V)
 

@@ -28,7 +28,7 @@ from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge,
 from ..reading import adjoint, hermitian, hermitian_product
 from . import Rule, asked
 from .domain import refuse_cuts, solved
-from .refusal import refuse_basis, refuse_second, refuse_weights, where_clustered
+from .refusal import known_zero, refuse_basis, refuse_second, refuse_weights, where_clustered
 
 
 def spectrum_of(xp: Any, W: Any) -> Any:
@@ -182,13 +182,16 @@ def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 
 def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
-    V = out[2]
+    _, W, V, _ = out
 
-    def every() -> Any:
+    def every(how: Any) -> Any:
         return hermitian_product(xp, V @ middle(xp, out, gout, how), V)
 
-    found = asked.few(xp, out, gout, how, middle, every)
-    return every() if found is None else found
+    found = asked.few(xp, out, gout, how, middle, lambda: every(how))
+    if found is not None:
+        return found
+    # One branch around all of it: a compiled program keeps the temporary arrays of each apart.
+    return where_clustered(xp, spectrum_of(xp, W), how, lambda: every(how), lambda: every(how.but(single=True)))
 
 
 def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: Any = None) -> Any:
@@ -218,6 +221,8 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any, whole: Any, how: Any) -> 
 
     A loss of a whole space through its single vectors has R = 0 between them, and gets eps |gV| from rounding.
     """
+    if known_zero(xp, gV, R):
+        return R
     size = xp.abs(xp.stop(gV))
     most = xp.max(size, -2)[..., None, :]
     unit = xp.where(most > 0.0, most, 1.0)

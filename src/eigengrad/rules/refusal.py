@@ -56,6 +56,12 @@ _SECOND = (
 )
 
 
+def known_zero(xp: Any, g: Any, x: Any) -> bool:
+    """Whether there is nothing to judge in g, for a compiler a million zeros to fold."""
+    used = xp.asked(g, x)
+    return used is not None and not used.any()
+
+
 def distinct(xp: Any, w: Any, same: Any) -> Any:
     """The pairs of two different members of one cluster."""
     return same & (xp.embed(xp.ones_like(w)) == 0.0)
@@ -63,6 +69,8 @@ def distinct(xp: Any, w: Any, same: Any) -> Any:
 
 def where_clustered(xp: Any, w: Any, how: Any, yes: Any, no: Any) -> Any:
     """yes() where any eigenvalue shares its block with another, or may do so; no() where each is alone."""
+    if how.single:
+        return no()
     shared = repeated(xp, w) if how.cuts is None else distinct(xp, w, same_group(xp, w, how.cuts))
     return xp.choose(shared, how.degenerate != "nan", yes, no)
 
@@ -112,7 +120,7 @@ def refuse_weights(xp: Any, g: Any, echo: Any, w: Any, how: Any) -> Any:
         error = lambda: explain_weights(xp, w, bad, apart, allowed, second, how)  # noqa: E731
         return refuse(xp, xp.max(xp.where(bad, 1.0, 0.0), -1) > 0.0, g, how, error)
 
-    return where_clustered(xp, w, how, judged, lambda: g)
+    return g if known_zero(xp, g, w) else where_clustered(xp, w, how, judged, lambda: g)
 
 
 def explain_weights(xp: Any, w: Any, bad: Any, apart: Any, allowed: Any, second: bool, how: Any) -> DerivativeError:

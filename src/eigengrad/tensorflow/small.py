@@ -1,4 +1,5 @@
-"""Small matrices in TensorFlow by the compiled kernel, while it runs step by step on the CPU."""
+"""What NumPy's arrays serve while TensorFlow runs step by step on the CPU: small matrices by the compiled kernel, and
+gradients that nobody follows by the rule in NumPy, whose steps cost less and are written in place."""
 
 from __future__ import annotations
 
@@ -9,11 +10,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from .. import namespace
 from ..solvers import small
 
 
+def _here(V: Any) -> bool:
+    return tf.executing_eagerly() and "CPU" in V.device
+
+
 def _serves(V: Any) -> bool:
-    if not tf.executing_eagerly() or V.dtype not in (tf.float32, tf.float64) or "CPU" not in V.device:
+    if not _here(V) or V.dtype not in (tf.float32, tf.float64):
         return False
     n = V.shape[-1]
     return small.fits(n, V.shape.num_elements() // max(n * n, 1))
@@ -33,12 +39,13 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
 
 
 def pull(xp: Any, followed: Callable[[Any], bool], by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
-    w, _, V, _ = out
-    if not how.coarse and _serves(V) and not any(map(followed, (*out, *gout))):
-        gw, gW, gV, gecho = (g.numpy() for g in gout)
-        if not np.any(gW) and not np.any(gecho):
-            judged = how.degenerate != "subgradient"
-            gA, refused = small.pullback(w.numpy(), V.numpy(), gw, gV, judged, _threads())
-            if not refused or how.degenerate == "nan":
-                return tf.convert_to_tensor(gA)
-    return by(xp, out, gout, how)
+    if not _here(out[2]) or any(map(followed, (*out, *gout))):
+        return by(xp, out, gout, how)
+    w, _, V, _ = seen = tuple(x.numpy() for x in out)
+    gw, gW, gV, gecho = given = tuple(g.numpy() for g in gout)
+    if not how.coarse and _serves(out[2]) and not np.any(gW) and not np.any(gecho):
+        judged = how.degenerate != "subgradient"
+        gA, refused = small.pullback(w, V, gw, gV, judged, _threads())
+        if not refused or how.degenerate == "nan":
+            return tf.convert_to_tensor(gA)
+    return tf.convert_to_tensor(by(namespace.xp, seen, given, how))

@@ -126,6 +126,7 @@ _xp = SimpleNamespace(
     choose=look.choose,
     exact=look.exact,
     half=look.half,
+    blank=look.blank,
     weighted=lambda V, g: None,
     again=torch.clone,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],

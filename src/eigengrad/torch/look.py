@@ -75,6 +75,10 @@ def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
     return halves.product(X, Y, X.new_empty(X.shape[0], X.shape[0]))
 
 
+def blank(n: int, like: torch.Tensor) -> torch.Tensor | None:
+    return None if follows(like) else like.new_empty((*like.shape[:-2], n, n))
+
+
 def followed(x: torch.Tensor) -> bool:
     """Whether a derivative passes through, at any level of torch.func, which wraps constants too."""
     while not (torch.is_grad_enabled() and x.requires_grad):
