@@ -84,7 +84,10 @@ def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
             T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
         return T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T)
 
-    return hermitian_product(xp, V @ mirrored(xp, n, tile), V)
+    left = mirrored(xp, n, tile)
+    del Q  # each is as large as the gradient
+    left = V @ left
+    return hermitian_product(xp, left, V)
 
 
 def _norms(xp: Any, gV: Any) -> Any:

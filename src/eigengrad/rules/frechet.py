@@ -65,8 +65,10 @@ def _primal(m: int) -> Callable[..., Any]:
         if m == 0:
             return (weighted(xp, V, values(xp, w, args, how)),)
         E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]
-        T = masked(xp, contract(xp, w, args, E, how), w, how)
-        return (hermitian_product(xp, V @ T, V),)
+        left = masked(xp, contract(xp, w, args, E, how), w, how)
+        del E  # each is as large as the result
+        left = V @ left
+        return (hermitian_product(xp, left, V),)
 
     return primal
 
