@@ -19,6 +19,8 @@ from jax.interpreters import batching, mlir
 
 from ..solvers import small
 
+#: Up to which order one matrix alone costs less than LAPACK's call and the compiled steps of a rule.
+ALONE = 12
 #: Made for the interface of JAX 0.10; in 0.6, registering a handler crashes the process.
 _HANDLERS = small.xla() if jax.__version_info__ >= (0, 10) else None
 
@@ -68,8 +70,10 @@ _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 
 def _serves(V: Any) -> bool:
     """Not shapes that an exported program leaves open."""
-    known = all(isinstance(size, int) for size in V.shape)
-    return V.dtype in small.BITS and known and small.fits(V.shape[-1], prod(V.shape[:-2]), alone=True)
+    if V.dtype not in small.BITS or not all(isinstance(size, int) for size in V.shape):
+        return False
+    n, batch = V.shape[-1], prod(V.shape[:-2])
+    return small.fits(n, batch) and (n <= ALONE or batch > 1)
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

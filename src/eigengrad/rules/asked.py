@@ -63,7 +63,16 @@ def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
 
 
 def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
-    """From all columns, of single eigenvalues: T = diag(gw) + Sylv(skew(V^H gV)) in tiles, those below the diagonal."""
+    """From all columns, of single eigenvalues; no two factors are kept that are as large as the gradient."""
+    left = _middle(xp, w, V, gw, gV, how)
+    if left is None:
+        return None
+    left = V @ left
+    return hermitian_product(xp, left, V)
+
+
+def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
+    """diag(gw) + Sylv(skew(V^H gV)) in tiles, those below the diagonal."""
     Q = adjoint(xp, V) @ gV
     if xp.iscomplex(V):  # the phases
         size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
@@ -84,10 +93,7 @@ def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
             T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
         return T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T)
 
-    left = mirrored(xp, n, tile)
-    del Q  # each is as large as the gradient
-    left = V @ left
-    return hermitian_product(xp, left, V)
+    return mirrored(xp, n, tile)
 
 
 def _norms(xp: Any, gV: Any) -> Any:

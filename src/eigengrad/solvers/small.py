@@ -18,9 +18,8 @@ try:
 except ImportError:  # no compiler was there at installation
     _lanes = None
 
-#: The largest order; the least batch that fills the lanes; and up to which order one matrix, which pays for all lanes,
-#: costs less than the steps of a framework.
-MOST, BATCH, ALONE = 16, 10, 8
+#: The largest order.
+MOST = 16
 #: What may have happened to some matrix of a batch; its numbers are NaN.
 NOT_FINITE, UNSOLVED, REFUSED = 1, 2, 4
 #: What becomes of equal eigenvalues and their vectors: nothing; a generic basis; and exactly equal ones.
@@ -45,9 +44,9 @@ def xla() -> tuple[Any, ...]:
     return () if _lanes is None else _lanes.xla()
 
 
-def fits(n: int, batch: int, alone: bool = False) -> bool:
-    """Whether the kernel is there, and quicker than a call for each matrix; `alone`, where calls of a framework are."""
-    return HERE and 0 < n <= MOST and (batch >= BATCH or (alone and batch > 0 and n <= ALONE))
+def fits(n: int, batch: int) -> bool:
+    """Whether the kernel is there, and quicker than a call of LAPACK for each matrix and the steps of a rule."""
+    return HERE and 0 < n <= MOST and batch > 0
 
 
 def forward(bits: int, n: int, batch: int, reading: int, merged: int, A: int, w: int, V: int, threads: int = 1) -> int:

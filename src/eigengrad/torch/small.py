@@ -67,7 +67,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
     batch = a.numel() // (n * n) if n else 0
     if a.shape[-2] != n:
         return None
-    by_kernel = small.fits(n, batch, alone=True)
+    by_kernel = small.fits(n, batch)
     if not by_kernel and not plain.serves(n, batch):
         return None
     options = _options(UPLO, degenerate)

@@ -1,7 +1,7 @@
 /* Eigendecompositions of many small real symmetric matrices, and their pullback, for one element type.
  *
- * Included once for each type, with R (the type), U (the unsigned integer of its width), EXPONENT_SHIFT, EXPONENT_MOST,
- * EPS, TINY, SQRT, FABS and NAME(x) defined.
+ * Included for each type and number of lanes, with R (the type), U (the unsigned integer of its width),
+ * EXPONENT_SHIFT, EXPONENT_MOST, EPS, TINY, SQRT, FABS, LANE_BYTES, SIZES(do_) and NAME(x) defined.
  *
  * One matrix lives in each of W lanes. x[l] is the same entry of matrix l, so every arithmetic loop runs over lanes and
  * vectorises, whatever the size n. Bodies are inlined into functions compiled for one instruction set and, where it
@@ -329,15 +329,8 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
     return happened;
 }
 
-/* ---- the whole batch; sizes that deserve a copy of their own have one, the others share the last ----------------- */
+/* ---- the whole batch ---------------------------------------------------------------------------------------------- */
 
-#define SIZES(do_)                                                                                                     \
-    switch (n) {                                                                                                       \
-    case 2: do_(2); break;                                                                                             \
-    case 3: do_(3); break;                                                                                             \
-    case 4: do_(4); break;                                                                                             \
-    default: do_(n);                                                                                                   \
-    }
 #define USED ((int)(batch - b < W ? batch - b : W))
 #define FORWARD(N)                                                                                                     \
     for (ptrdiff_t b = 0; b < batch; b += W)                                                                           \
@@ -370,7 +363,6 @@ DEFINE(avx2, __attribute__((target("avx2,fma"))))
 #undef EACH_LANE
 #undef LANES
 #undef BLOCK
-#undef SIZES
 #undef USED
 #undef FORWARD
 #undef BACKWARD
