@@ -139,7 +139,7 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
     BLOCK(d, MAX_N);
     LANES s[W], tau[W], scale[W], lost[W];
     _Alignas(64) U rank[MAX_N][W];
-    int active = n > 1, happened = 0;
+    int active = n > 1, equal = 0, happened = 0;
 
     NAME(read)(n, used, reading, A, a);
     EACH_LANE s[l] = lost[l] = 0;
@@ -179,29 +179,35 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
             LANES along[W];
             EACH_LANE along[l] = 0;
             for (int i = 0; i < n; i++) EACH_LANE along[l] += (R)lanes_tolerances.generic[i] * v[i * n + j][l];
-            for (int i = 0; i < n; i++) EACH_LANE v[i * n + j][l] = along[l] < 0 ? -v[i * n + j][l] : v[i * n + j][l];
+            EACH_LANE along[l] = along[l] < 0 ? (R)-1 : (R)1;
+            for (int i = 0; i < n; i++) EACH_LANE v[i * n + j][l] *= along[l];
         }
 
-    for (int i = 0; i < n; i++) EACH_LANE rank[i][l] = 0; /* sorted by counting */
-    for (int i = 1; i < n; i++)
+    EACH_LANE s[l] = 0;
+    for (int i = 0; i < n; i++)
+        EACH_LANE {
+            R x = FABS(d[i][l]);
+            s[l] = x > s[l] ? x : s[l];
+            rank[i][l] = 0;
+        }
+    EACH_LANE s[l] *= (R)(lanes_tolerances.equal * EPS);
+    for (int i = 1; i < n; i++) /* sorted by counting */
         for (int j = 0; j < i; j++)
             EACH_LANE {
                 U later = !(d[j][l] > d[i][l]);
                 rank[i][l] += later;
                 rank[j][l] += 1 - later;
+                equal |= FABS(d[i][l] - d[j][l]) <= s[l];
             }
     for (int i = 0; i < n; i++) EACH_LANE d[i][l] /= scale[l];
     for (int l = 0; l < used; l++, w += n, V += n * n) {
-        R sum = 0, width;
-        int equal = 0;
+        R sum = 0;
         for (int j = 0; j < n; j++) {
             size_t to = rank[j][l];
             w[to] = d[j][l];
             sum += 0 * d[j][l];
             for (int i = 0; i < n; i++) V[i * n + to] = v[i * n + j][l];
         }
-        width = NAME(width)(n, w);
-        for (int k = 1; k < n; k++) equal |= w[k] - w[k - 1] <= width;
         if (equal && merge) NAME(merge)(n, merge == LANES_MERGED, w, V);
         if (lost[l] != 0 || sum != 0 || active) {
             happened |= lost[l] != 0 ? LANES_NOT_FINITE : LANES_UNSOLVED;
