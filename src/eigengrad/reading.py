@@ -43,6 +43,12 @@ def hermitian_product(xp: Any, X: Any, Y: Any) -> Any:
     return hermitian(xp, X @ adjoint(xp, Y)) if found is None else found
 
 
+def sent_back(xp: Any, X: Any, Y: Any) -> Any:
+    """X Y^H, Hermitian but for rounding, as the cotangent of what is read, which takes the Hermitian part of it."""
+    found = xp.half(X, Y)
+    return X @ adjoint(xp, Y) if found is None else found
+
+
 def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:
     """(H - shift) scale, with one real shift and scale for each matrix."""
     ones = xp.ones_like(xp.diagonal(H))

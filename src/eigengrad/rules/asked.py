@@ -21,7 +21,7 @@ import numpy as np
 
 from ..clusters import NEAR, largest, numerator, repeated, rounding
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian_product, mirrored, weighted
+from ..reading import adjoint, mirrored, sent_back, weighted
 from .refusal import refuse_weights, where_clustered
 
 #: Below this order products cost no more than the questions; and from this part of the columns on, no more than all.
@@ -59,7 +59,7 @@ def few(xp: Any, out: Any, gout: Any, how: Any, middle: Any, every: Any) -> Any:
         return None  # the rule for all says which of all it is
     Y = VJ @ U + V @ _outside(xp, V, gJ, w, wJ, ~columns, how)
     left, right = [VL * xp.cast(xp.take(gw, L), V)[..., None, :], 0.5 * Y, 0.5 * VJ], [VL, VJ, Y]
-    return hermitian_product(xp, xp.concatenate(left, -1), xp.concatenate(right, -1))
+    return sent_back(xp, xp.concatenate(left, -1), xp.concatenate(right, -1))
 
 
 def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
@@ -68,7 +68,7 @@ def _all(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
     if left is None:
         return None
     left = V @ left
-    return hermitian_product(xp, left, V)
+    return sent_back(xp, left, V)
 
 
 def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
-from ..reading import adjoint, hermitian, hermitian_product
+from ..reading import adjoint, hermitian, sent_back
 from . import Rule, asked
 from .domain import refuse_cuts, solved
 from .refusal import known_zero, refuse_basis, refuse_second, refuse_weights, where_clustered
@@ -185,7 +185,7 @@ def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     _, W, V, _ = out
 
     def every(how: Any) -> Any:
-        return hermitian_product(xp, V @ middle(xp, out, gout, how), V)
+        return sent_back(xp, V @ middle(xp, out, gout, how), V)
 
     found = asked.few(xp, out, gout, how, middle, lambda: every(how))
     if found is not None:
