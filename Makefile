@@ -31,8 +31,15 @@ demo:
 demo-numpy: $(VENV)/core
 	$(BIN)/eigengrad compare
 
+# Compiling for JAX is most of the time of the tests: by XLA's older emitters it takes half as long, and what one test had
+# compiled another loads.
+COMPILER := XLA_FLAGS='--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1' \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+
 test: $(VENV)/test
-	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
+	compiled=$$(mktemp -d) && trap 'rm -rf "$$compiled"' EXIT && \
+	JAX_COMPILATION_CACHE_DIR="$$compiled" $(COMPILER) EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd \
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/test
 	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test
