@@ -15,7 +15,7 @@ help:
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
-	@echo "make docs        the site, in site/html: every page runs, some five minutes"
+	@echo "make docs        the site, in site/html: every page runs, two or three minutes"
 	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
