@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
-	@echo "make test        install with all frameworks, run the tests; of what compilers take long, every fourth case"
+	@echo "make test        install with all frameworks, run the tests; of what is compiled or traced, every fourth case"
 	@echo "make test-all    every case: half an hour on two cores"
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
@@ -37,12 +37,13 @@ COMPILER := XLA_FLAGS='--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_co
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
 test: $(VENV)/test
-	compiled=$$(mktemp -d) && trap 'rm -rf "$$compiled"' EXIT && \
+	compiled=$$(mktemp -d) && trap 'rm -rf "$$compiled"' EXIT INT TERM && \
 	JAX_COMPILATION_CACHE_DIR="$$compiled" $(COMPILER) EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd \
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# And by the emitters that users have.
 test-all: $(VENV)/test
-	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test
+	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test COMPILER=
 
 # The command line with NumPy and SciPy alone, of whatever is installed.
 define bare
