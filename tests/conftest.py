@@ -21,7 +21,7 @@ def framework(request):
 
 
 def pytest_collection_modifyitems(config, items):
-    """every fourth case of what is compiled or traced, test by test, so that `make test` ends; `make test-all` asks all."""
+    """every fourth case of what is compiled or traced, test by test, to end in time; `make test-all` asks all."""
     if os.environ.get("EIGENGRAD_ALL"):
         return
     seen, left = Counter(), []
