@@ -9,13 +9,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
-	@echo "make test        install with all frameworks, run the tests; of what compilers take long, every fourth case"
+	@echo "make test        install with all frameworks, run the tests; of what is compiled or traced, every fourth case"
 	@echo "make test-all    every case: half an hour on two cores"
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
 	@echo "make test-distributed  matrices of PETSc on one, two and three ranks; installs SLEPc and Open MPI of Debian"
 	@echo "make check       ruff and mypy"
-	@echo "make docs        the site, in site/html: every page runs, some five minutes"
+	@echo "make docs        the site, in site/html: every page runs, two or three minutes"
 	@echo "make release     a wheel and an sdist, each installed and run on a bare environment"
 	@echo "make grid        fill the table of transformations, docs/grid.md, with every cell: twenty minutes"
 	@echo "make fuzz        20,000 random cases in every framework, judged in 80 digits, docs/fuzz.md: ten minutes"
@@ -31,11 +31,19 @@ demo:
 demo-numpy: $(VENV)/core
 	$(BIN)/eigengrad compare
 
-test: $(VENV)/test
-	EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd $(BIN)/python -m pytest -n 2 --dist worksteal
+# Compiling for JAX is most of the time of the tests: by XLA's older emitters it takes half as long, and what one test had
+# compiled another loads.
+COMPILER := XLA_FLAGS='--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1' \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
+test: $(VENV)/test
+	compiled=$$(mktemp -d) && trap 'rm -rf "$$compiled"' EXIT INT TERM && \
+	JAX_COMPILATION_CACHE_DIR="$$compiled" $(COMPILER) EIGENGRAD_REQUIRE=numpy,torch,tensorflow,jax,autograd \
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# And by the emitters that users have.
 test-all: $(VENV)/test
-	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test
+	EIGENGRAD_ALL=1 $(MAKE) --no-print-directory test COMPILER=
 
 # The command line with NumPy and SciPy alone, of whatever is installed.
 define bare

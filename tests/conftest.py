@@ -4,8 +4,11 @@ from collections import Counter
 import pytest
 from harness import harness, names
 
-#: Where a compiler works anew for every case: JAX, and what of torch and TensorFlow goes through one.
-COMPILED = ("[jax-", "[jax:", "test_jax.py", "inductor", "dynamic shapes", "jit_compile")
+#: What is compiled or traced anew for every case: JAX, and of torch and TensorFlow the transformations that say so.
+COMPILED = (
+    *("[jax-", "[jax:", "test_jax.py", "[torch: compile", "inductor"),
+    *("[tensorflow: function", "around function", "accumulator over", "tape.jacobian", "jit_compile"),
+)
 
 #: Need a browser, and MPI: `make test-browser`, `make test-distributed`.
 collect_ignore = ["browser", "distributed"]
@@ -18,7 +21,7 @@ def framework(request):
 
 
 def pytest_collection_modifyitems(config, items):
-    """every fourth case of what compiles, test by test, so that `make test` ends; `make test-all` asks all."""
+    """every fourth case of what is compiled or traced, test by test, to end in time; `make test-all` asks all."""
     if os.environ.get("EIGENGRAD_ALL"):
         return
     seen, left = Counter(), []

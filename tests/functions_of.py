@@ -92,8 +92,9 @@ class Case:
         self.truths = [truth_functions.Truth(f, w, Q) for w, Q in zip(spectra, bases, strict=True)]
         self.A = np.stack([truth_functions.matrix(w, Q)[1] for w, Q in zip(spectra, bases, strict=True)])
         self.C, self.E = (np.stack([hermitian(n, rng, complex_) / n for _ in spectra]) for _ in range(2))
+        self.true = cache(lambda order: list(self._true(order)))
 
-    def true(self, order):
+    def _true(self, order):
         """(truth in doubles, condition) for each matrix."""
         for T, C, E in zip(self.truths, self.C, self.E, strict=True):
             exact = (T.value, lambda T=T, C=C: T.first(C), lambda T=T, C=C, E=E: T.second(C, E))[order]()
@@ -101,6 +102,10 @@ class Case:
 
     def problem(self, framework):
         return Problem(framework, self.A, self.C, self.E, *FUNCTIONS[self.name])
+
+
+#: The same for every framework, with its truth.
+case = cache(Case)
 
 
 class Problem:

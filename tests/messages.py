@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import eigengrad
@@ -42,6 +43,7 @@ def _pattern(node: ast.AST) -> str | None:
     return None
 
 
+@cache
 def by_file(distributed: bool = False) -> dict[str, list[str]]:
     """Those that need MPI have a test of their own, in tests/distributed."""
     files = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in PROGRAMS]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import losses
 import numpy as np
 import pytest
@@ -53,15 +55,22 @@ class First:
 @KINDS
 def test_gradient_is_the_truth_entry_by_entry(framework, complex_, case, UPLO):
     """No symmetrising anywhere: A is not symmetric, and all n² entries are compared."""
+    A, w, cases = true_gradients(complex_, case, UPLO)
+    for loss, true in cases:
+        found = framework.gradient(loss, A, UPLO)
+        assert found.dtype == A.dtype
+        assert error(found, true) <= 1e-13 * max(1.0, condition(w))
+
+
+@cache
+def true_gradients(complex_, case, UPLO):
+    """The matrix, its eigenvalues, and losses with their gradients: the same for every framework."""
     n, rng = SIZES[case], np.random.default_rng([case, complex_])
     A = draw(n, rng, complex_)
     H = READ[UPLO](truth.exact(A))
-    for loss in (First(), losses.smooth(n, rng, complex_)):
-        true = truth.double(PULL[UPLO](truth.gradient(loss, H)))
-        found = framework.gradient(loss, A, UPLO)
-        assert found.dtype == A.dtype
-        w = truth.double(truth.eigh(H)[0])
-        assert error(found, true) <= 1e-13 * max(1.0, condition(w))
+    drawn = First(), losses.smooth(n, rng, complex_)
+    cases = [(loss, truth.double(PULL[UPLO](truth.gradient(loss, H)))) for loss in drawn]
+    return A, truth.double(truth.eigh(H)[0]), cases
 
 
 @pytest.mark.parametrize(
@@ -81,12 +90,17 @@ def test_gradient_is_the_truth_entry_by_entry(framework, complex_, case, UPLO):
 @KINDS
 def test_second_derivatives_while_eigenvalues_coincide(framework, complex_, spectrum, columns, degenerate):
     """Along a direction that leaves the degenerate set; the truth is a difference of 60-digit gradients."""
+    H, loss, E, true = true_second(complex_, tuple(spectrum), columns)
+    assert error(framework.second(loss, H, E, degenerate=degenerate), true) <= 1e-12
+
+
+@cache
+def true_second(complex_, spectrum, columns):
     n, rng = len(spectrum), np.random.default_rng([len(spectrum), columns[0], complex_])
     H = truth.with_spectrum(spectrum, rng, complex_)
     loss = losses.of_columns(*columns, n, rng, complex_)
     E = truth.double(truth.hermitian(truth.exact(draw(n, rng, complex_))))
-    true = truth.double(truth.along(lambda X: truth.gradient(loss, X), H, truth.exact(E)))
-    assert error(framework.second(loss, truth.double(H), E, degenerate=degenerate), true) <= 1e-12
+    return truth.double(H), loss, E, truth.double(truth.along(lambda X: truth.gradient(loss, X), H, truth.exact(E)))
 
 
 class Form:

@@ -52,7 +52,7 @@ def close(found, case, order):
 
 @pytest.mark.parametrize(("name", "n", "complex_"), SIZES)
 def test_value_gradient_and_hessian(framework, name, n, complex_):
-    case = Case(name, n, complex_)
+    case = functions_of.case(name, n, complex_)
     problem, h = case.problem(framework), harness(framework)
     close(h.numpy(problem.call(problem.a, *problem.extra, **problem.options)), case, 0)
     gradient, forward, reverse = WAYS[framework]
@@ -126,7 +126,7 @@ def test_the_hessian_of_the_trace_of_a_cube(framework, complex_):
 @pytest.mark.parametrize("name", ["log", "xlogx", "own"])
 def test_the_trace_of_a_function(framework, name):
     """Its gradient is f'(A), its Hessian the derivative of that: against the truth of <1, f(A)>."""
-    case = Case(name, 5, True)
+    case = functions_of.case(name, 5, True)
     problem = Traced(framework, case.A, case.E, FUNCTIONS[name][0] or functions_of.own(harness(framework)))
     case.C = np.broadcast_to(np.eye(5), case.C.shape)
     gradient, forward, reverse = WAYS[framework]
@@ -136,7 +136,7 @@ def test_the_trace_of_a_function(framework, name):
 
 
 def test_log_det(framework):
-    case = Case("log", 6, False)
+    case = functions_of.case("log", 6, False)
     problem = Problem(framework, case.A, np.ones(3), case.E, call="logdet")
     found = harness(framework).numpy(problem.call(problem.a))
     assert np.allclose(found, [float(mp.fsum(mp.log(mp.mpf(float(x))) for x in T.w)) for T in case.truths], rtol=1e-13)

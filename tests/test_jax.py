@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import losses
 import numpy as np
 import pytest
@@ -47,11 +49,16 @@ def test_every_order_of_modes_while_others_coincide(jax, complex_, columns, dege
     for outer in modes:
         for inner in modes:
             second = outer(lambda s, inner=inner: inner(lambda t: phi(s, t))(0.0))
-            for run in (jax.jit(second), lambda s, f=second: jax.jit(jax.vmap(f))(s + jnp.zeros(2))[1]):
-                assert abs(float(run(0.0)) - two) <= 1e-12 * abs(two), (outer, inner)
-            for outermost in () if complex_ else modes:
-                found = float(jax.jit(outermost(second))(0.0))
-                assert abs(found - three) <= 1e-10 * abs(three), (outermost, outer, inner)
+
+            def every(s, f=second):
+                """Alone, in a batch, and the third derivatives: one program."""
+                return f(s), jax.vmap(f)(s + jnp.zeros(2))[1], [mode(f)(s) for mode in (() if complex_ else modes)]
+
+            alone, batched, thirds = jax.jit(every)(0.0)
+            for found in (alone, batched):
+                assert abs(float(found) - two) <= 1e-12 * abs(two), (outer, inner)
+            for outermost, found in zip(modes, thirds, strict=False):
+                assert abs(float(found) - three) <= 1e-10 * abs(three), (outermost, outer, inner)
 
 
 @pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
@@ -107,17 +114,18 @@ def test_refusals_are_errors_eagerly_and_nan_when_traced(jax):
 
 def test_an_undetermined_second_derivative_is_never_a_number(jax):
     eye, E = jax.numpy.eye(2), np.array([[0.3, 1.0], [1.0, -0.2]])
-    for function in (lambda a: eigengrad.jax.eigh(a).eigenvalues, eigengrad.jax.eigvalsh):
-        for outer in (jax.jacrev, jax.jacfwd):
-            for inner in (jax.jacrev, jax.jacfwd):
+    functions, modes = (lambda a: eigengrad.jax.eigh(a).eigenvalues, eigengrad.jax.eigvalsh), (jax.jacrev, jax.jacfwd)
+    for function, outer, inner in product(functions, modes, modes):
 
-                def second(loss, outer=outer, inner=inner, function=function):
-                    phi = lambda s, t: loss(function(eye + s * E + t * E))  # noqa: E731
-                    return float(outer(lambda s: inner(lambda t: phi(s, t))(0.0))(0.0))
+        def second(s, loss, outer=outer, inner=inner, function=function):
+            return outer(lambda s: inner(lambda t: loss(function(eye + s * E + t * E)))(0.0))(s)
 
-                assert np.isnan(second(lambda w: (w**2).sum()))
-                if (outer, inner) != (jax.jacfwd, jax.jacfwd):
-                    assert abs(second(lambda w: w.sum() ** 2) - 2 * 0.1**2) < 1e-14
+        both = lambda s, f=second: (f(s, lambda w: (w**2).sum()), f(s, lambda w: w.sum() ** 2))  # noqa: E731
+        forward = outer is inner is jax.jacfwd
+        for run in (jax.jit(both), both) if forward else (jax.jit(both),):
+            undetermined, determined = map(float, run(0.0))
+            assert np.isnan(undetermined)
+            assert forward or abs(determined - 2 * 0.1**2) < 1e-14
 
 
 def test_other_transformations(jax):

@@ -5,6 +5,8 @@ A and B are handed over as one array of shape (2, n, n), so that every derivativ
 
 from __future__ import annotations
 
+from functools import cache
+
 import losses
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ class Whole(losses.Smooth):
 
 
 def loss_of(spectrum, rng, complex_):
-    return losses.smooth(4, rng, complex_) if spectrum is SINGLE else Whole.draw(rng, complex_)
+    return losses.smooth(4, rng, complex_) if spectrum == SINGLE else Whole.draw(rng, complex_)
 
 
 def numpy(framework):
@@ -94,23 +96,30 @@ def at(function, P, E):
         return truth.double((function(P + h * E) + function(P - h * E)) / 2)
 
 
+@cache
+def exact(complex_, condition, spectrum):
+    """The pencil, a loss, a direction, the gradient, and its derivative: the same for every framework."""
+    rng = np.random.default_rng([len(set(spectrum)), int(condition), complex_])
+    P = truth.pencil_with_spectrum(spectrum, condition, rng, complex_)
+    loss, E = loss_of(list(spectrum), rng, complex_), direction(rng, complex_)
+    slope = lambda P: truth.pencil_gradient(loss, P)  # noqa: E731
+    first = at(slope, P, E)
+    E = E / condition  # so that the pencil stays one
+    return truth.double(P), loss, E, first, truth.double(truth.along(slope, P, truth.exact(E)))
+
+
 @pytest.mark.parametrize("spectrum", [SINGLE, DOUBLE], ids=["single", "double"])
 @CONDITIONS
 @KINDS
 def test_values_gradients_and_second_derivatives_are_the_truth(framework, complex_, condition, spectrum):
     """Along a direction that leaves the degenerate set, by A and B, of a loss of w and V."""
-    rng = np.random.default_rng([len(set(spectrum)), int(condition), complex_])
-    exact = truth.pencil_with_spectrum(spectrum, condition, rng, complex_)
-    P, loss, E = truth.double(exact), loss_of(spectrum, rng, complex_), direction(rng, complex_)
+    P, loss, E, first, true = exact(complex_, condition, tuple(spectrum))
     w, V = (framework.numpy(x) for x in framework.eg.eigh(*map(framework.array, P[:1]), b=framework.array(P[1])))
     assert np.max(np.abs(w - spectrum)) <= 100 * EPS * condition
     assert np.max(np.abs(truth.adjoint(V) @ P[1] @ V - np.eye(4))) <= 100 * EPS * condition
-    slope = lambda P: truth.pencil_gradient(loss, P)  # noqa: E731
     found = gradient(framework, loss, P)
     assert found.dtype == P.dtype
-    assert error(found, at(slope, exact, E)) <= 1e-12 * condition
-    E = E / condition  # so that the pencil stays one
-    true = truth.double(truth.along(slope, exact, truth.exact(E)))
+    assert error(found, first) <= 1e-12 * condition
     assert error(second(framework, loss, P, E, degenerate="projector"), true) <= 1e-11 * condition
 
 

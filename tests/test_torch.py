@@ -41,7 +41,7 @@ def test_gradcheck_real(torch, UPLO, shape):
 
 
 @UPLOS
-@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 3, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 2, 2)], ids=str)
 def test_gradcheck_complex(torch, UPLO, shape):
     a, function = draw(torch, *shape, dtype=torch.complex128), invariants(torch, UPLO)
     assert torch.autograd.gradcheck(function, a, check_forward_ad=True)
