@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "gradient made symmetric, not Hermitian",
         "rules/blocks.py",
-        "return hermitian_product(xp, V @ middle(xp, out, gout, how), V)",
-        "return xp.conj(hermitian_product(xp, V @ middle(xp, out, gout, how), V))",
+        "return sent_back(xp, V @ middle(xp, out, gout, how), V)",
+        "return xp.conj(sent_back(xp, V @ middle(xp, out, gout, how), V))",
         ("duality", "finite_differences"),
     ),
     # clusters
@@ -225,7 +225,13 @@ MUTANTS = (
         "return V",
         ("refuses_functions_of_the_matrix",),
     ),
-    Mutant("no generic phases", "rules/blocks.py", "generic_phases(xp, w, V)\n", "V\n", ("refuses_phases",)),
+    Mutant(
+        "no generic phases",
+        "rules/blocks.py",
+        "solve(xp, A, how, generic_phases)",
+        "solve(xp, A, how)",
+        ("refuses_phases",),
+    ),
     Mutant(
         "second derivatives unchecked",
         "rules/view.py",

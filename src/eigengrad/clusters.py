@@ -76,6 +76,21 @@ def numerator(xp: Any, w: Any, size: Any, how: Any) -> Any:
     return NUMERATOR * (xp.eps(w) + how.coarse) * size
 
 
+def lengths(xp: Any, X: Any) -> Any:
+    """The norms of columns, however large or small, shape (..., n)."""
+    squares = xp.sum(xp.real(xp.conj(X) * X), -2)
+    most = xp.max(squares, -1)[..., None]
+    far = ((most > xp.eps(squares) ** 2) & (most < xp.eps(squares) ** -2)) == False  # noqa: E712 - an array
+
+    def scaled() -> Any:
+        size = xp.abs(X)
+        most = xp.max(size, -2)
+        unit = xp.where(most > 0.0, most, 1.0)
+        return most * xp.sqrt(xp.sum((size / unit[..., None, :]) ** 2, -2))
+
+    return xp.choose(far | (squares < 0.0), True, scaled, lambda: xp.sqrt(squares))
+
+
 def agreement(xp: Any, g: Any) -> float:
     """How far two gradients may differ, relative to the larger, and still be called the same."""
     return float(xp.eps(g)) ** 0.5

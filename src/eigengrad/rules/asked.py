@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import NEAR, largest, numerator, repeated, rounding
+from ..clusters import NEAR, largest, lengths, numerator, repeated, rounding
 from ..errors import DerivativeError
 from ..reading import adjoint, mirrored, sent_back, weighted
 from .refusal import refuse_weights, where_clustered
@@ -78,7 +78,7 @@ def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
         if xp.any(xp.abs(own - xp.cast(xp.real(own), own)) > rounding(xp, w, 1.0, how) * size):
             return None
-    n, norm = w.shape[-1], cache(lambda: _norms(xp, gV))
+    n, norm = w.shape[-1], cache(lambda: lengths(xp, gV))
     most = numerator(xp, w, n**0.5 * xp.max(xp.max(xp.abs(gV), -2), -1)[..., None, None], how)
 
     def tile(rows: slice, columns: slice) -> Any:
@@ -96,14 +96,6 @@ def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
     return mirrored(xp, n, tile)
 
 
-def _norms(xp: Any, gV: Any) -> Any:
-    """Of the columns, however large."""
-    size = xp.abs(gV)
-    most = xp.max(size, -2)
-    unit = xp.where(most > 0.0, most, 1.0)
-    return most * xp.sqrt(xp.sum((size / unit[..., None, :]) ** 2, -2))
-
-
 def _drowned(xp: Any, Q: Any, gaps: Any, norms: Any, w: Any, how: Any) -> Any:
     """Where Q is rounding, which a small gap would magnify."""
     return (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
@@ -119,5 +111,5 @@ def _outside(xp: Any, V: Any, gJ: Any, w: Any, wJ: Any, out: Any, how: Any) -> A
     Q = adjoint(xp, V) @ gJ
     gaps = wJ[..., None, :] - w[..., :, None]
     inside = xp.constant(out[:, None] * np.ones(1), w) == 0.0
-    none = inside | _drowned(xp, Q, gaps, _norms(xp, gJ)[..., None, :], w, how)
+    none = inside | _drowned(xp, Q, gaps, lengths(xp, gJ)[..., None, :], w, how)
     return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))

@@ -24,7 +24,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import NEAR, generic_phases, generic_reflection, largest, merge, numerator, same_group, split
+from ..clusters import (
+    NEAR,
+    generic_phases,
+    generic_reflection,
+    largest,
+    lengths,
+    merge,
+    numerator,
+    same_group,
+    split,
+)
 from ..reading import adjoint, hermitian, sent_back
 from . import Rule, asked
 from .domain import refuse_cuts, solved
@@ -112,14 +122,15 @@ def _merged(xp: Any, w: Any, how: Any) -> Any:
     return w if how.degenerate == "subgradient" or how.cuts is not None else merge(xp, w, look=how.degenerate != "nan")
 
 
-def solve(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
-    """What the eigensolver says; NaN for a matrix that is not finite."""
+def solve(xp: Any, A: Any, how: Any, turned: Any = lambda xp, w, V: V) -> tuple[Any, Any]:
+    """What the eigensolver says, the vectors `turned`; NaN for a matrix that is not finite."""
     if how.degenerate != "nan" and xp.finite(A):
         w, V = xp.eigensolver(A)
-        return solved(xp, w, A, how), V
+        return solved(xp, w, A, how), turned(xp, w, V)
     broken = _broken(xp, A)
     finite = xp.where(broken[..., None], 0.0, A)
     w, V = xp.eigensolver(finite)
+    V = turned(xp, w, V)
     w = xp.where(broken, float("nan"), solved(xp, w, finite, how))
     return w, xp.where(xp.isfinite(w)[..., None, :], V, float("nan"))
 
@@ -142,16 +153,12 @@ def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
 
 
 def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
-    w, V = solve(xp, A, how)
+    w, V = solve(xp, A, how, generic_phases)
     return generic(xp, _merged(xp, w, how), V, how)
 
 
-def generic(xp: Any, w: Any, V: Any, how: Any, signed: bool = False) -> tuple[Any, Any]:
-    """Merged eigenvalues, and V turned into the generic basis; set apart by "split", refused at closed cuts.
-
-    `signed` is V where it has only some of the rows, and real vectors have their signs.
-    """
-    V = V if signed and not xp.iscomplex(V) else generic_phases(xp, w, V)
+def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
+    """Merged eigenvalues, V with its phases in the generic basis; set apart by "split", refused at closed cuts."""
     if how.cuts is not None:
         return refuse_cuts(xp, w, how.cuts, how), V
 
@@ -223,10 +230,7 @@ def without_rounding(xp: Any, R: Any, gV: Any, w: Any, whole: Any, how: Any) -> 
     """
     if known_zero(xp, gV, R):
         return R
-    size = xp.abs(xp.stop(gV))
-    most = xp.max(size, -2)[..., None, :]
-    unit = xp.where(most > 0.0, most, 1.0)
-    norm = most[..., 0, :] * xp.sqrt(xp.sum((size / unit) ** 2, -2))
+    norm = lengths(xp, xp.stop(gV))
     norm = xp.where(gaps(xp, norm) > 0.0, norm[..., None, :], norm[..., :, None])
     near = xp.abs(gaps(xp, w)) <= NEAR * whole[..., None]
     small = near & (xp.abs(xp.stop(R)) <= numerator(xp, w, norm, how))

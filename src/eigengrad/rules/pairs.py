@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import merge, number
+from ..clusters import generic_phases, merge, number
 from ..errors import EigengradError, NotFiniteError, unconverged
 from ..reading import adjoint, hermitian
 from . import Rule
@@ -90,9 +90,13 @@ def values(xp: Any, x: Any, how: Any) -> Any:
 def decompose(xp: Any, x: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis."""
     w, V, width, *_ = solve(xp, x, how)
-    return generic(
-        xp, w if how.degenerate == "subgradient" else merge(xp, w, width), V, plain(how), how.system.rows is not None
-    )
+    w = w if how.degenerate == "subgradient" else merge(xp, w, width)
+    return generic(xp, w, _phased(xp, w, V, how), plain(how))
+
+
+def _phased(xp: Any, w: Any, V: Any, how: Any) -> Any:
+    """In generic phases: real vectors of which only some rows are here have their signs."""
+    return V if how.system.rows is not None and not xp.iscomplex(V) else generic_phases(xp, w, V)
 
 
 def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
@@ -103,7 +107,8 @@ def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:
 
 def _pairs(xp: Any, x: Any, how: Any) -> Any:
     own, V, width, edge, size = solve(xp, x, how)
-    w, V = generic(xp, merge(xp, own, width), V, plain(how), how.system.rows is not None)
+    w = merge(xp, own, width)
+    w, V = generic(xp, w, _phased(xp, w, V, how), plain(how))
     W = xp.embed(xp.cast(w, V))
     return own if how.degenerate == "subgradient" else w, W, V, xp.again(W), edge, size
 

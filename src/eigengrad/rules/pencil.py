@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import merge, pencil_tolerance
+from ..clusters import generic_phases, merge, pencil_tolerance
 from ..reading import adjoint, hermitian
 from . import Rule, blocks
 from .blocks import generic, inside, middle, same_block
@@ -53,13 +53,13 @@ def values(xp: Any, A: Any, B: Any, how: Any) -> Any:
 def decompose(xp: Any, A: Any, B: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis."""
     _, V, merged = solve(xp, A, B, how)
-    return generic(xp, merged, V, how)
+    return generic(xp, merged, generic_phases(xp, merged, V), how)
 
 
 def _pencil(xp: Any, x: Any, how: Any) -> Any:
     A, B = x
     own, V, merged = solve(xp, A, B, how)
-    w, V = generic(xp, merged, V, how)
+    w, V = generic(xp, merged, generic_phases(xp, merged, V), how)
     W = xp.embed(xp.cast(w, V))
     return own if how.degenerate == "subgradient" else w, W, V, xp.again(W)
 
