@@ -18,9 +18,11 @@ N = 70
 
 
 @pytest.fixture(autouse=True)
-def looks(framework):
+def looks(framework, monkeypatch):
     if framework.eg.__name__ == "eigengrad.jax":
         pytest.skip("JAX compiles the rule, which does not look at its cotangent there; other tests have it")
+    if framework.eg.__name__ == "eigengrad.torch":  # whose few steps do not ask the rule
+        monkeypatch.setattr(framework.eg.small.plain, "MOST", 0)
 
 
 KINDS = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
@@ -104,6 +106,25 @@ def test_all_columns(framework, complex_, tiles):
     A = (Q * w) @ Q.conj().T
     true = truth(w, Q, C, c, 0 * gw)
     assert np.max(np.abs(gradient(framework, (A + A.conj().T) / 2, C, c, 0 * gw) - true)) <= 1e-10 * np.max(abs(true))
+
+
+def test_all_columns_in_few_steps(framework, monkeypatch):
+    """Which torch has for some hundred rows; of values alone too."""
+    if framework.eg.__name__ != "eigengrad.torch":
+        pytest.skip("torch alone has a way of few steps")
+    monkeypatch.undo()
+    taken = []
+    backward = framework.eg.small.plain.backward
+    monkeypatch.setattr(framework.eg.small.plain, "backward", lambda *a: taken.append(1) or backward(*a))
+    w, Q, A, C = problem(False)
+    c, gw = np.random.default_rng(5).standard_normal((2, N))
+    for weights in c, 0 * c:
+        true = truth(w, Q, C, weights, gw)
+        assert np.max(np.abs(gradient(framework, A, C, weights, gw) - true)) <= 1e-12 * np.max(np.abs(true))
+    w[12], c[12] = w[11] + 1e-8, c[11]
+    A, true = (Q * w) @ Q.T, truth(w, Q, C, c, 0 * gw)
+    assert np.max(np.abs(gradient(framework, (A + A.T) / 2, C, c, 0 * gw) - true)) <= 1e-10 * np.max(abs(true))
+    assert len(taken) == 3
 
 
 @pytest.mark.parametrize(

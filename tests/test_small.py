@@ -22,7 +22,7 @@ from test_laws import CASES
 
 import eigengrad
 from eigengrad.errors import DegenerateError, NotFiniteError
-from eigengrad.solvers import plain, small
+from eigengrad.solvers import small
 
 NO_KERNEL = pytest.mark.skipif(not small.HERE, reason="the kernel was not compiled at installation")
 DTYPES = [np.float64, np.float32]
@@ -37,8 +37,8 @@ def engine(request, monkeypatch):
             pytest.skip("the kernel was not compiled at installation")
     else:
         monkeypatch.setattr(small, "HERE", False)
-        if request.param == "rules":
-            monkeypatch.setattr(plain, "MOST", 0)
+        if request.param == "rules" and "torch" in request.node.name + str(request.fixturenames):
+            monkeypatch.setattr(importlib.import_module("eigengrad.torch.plain"), "MOST", 0)
     return request.param
 
 
@@ -266,7 +266,7 @@ def test_law(name):
 def test_fuzz(name, engine):
     """Seeds that are fixed: a hundred in torch, which has a way of its own."""
     if engine == "plain" and name != "torch":
-        pytest.skip("the few steps of NumPy serve torch alone")
+        pytest.skip("the few steps are torch's alone")
     if name == "jax" or (engine == "lanes" and name != "torch"):
         pytest.skip("test_fuzz.py asks it")
     harness(name)
@@ -349,10 +349,11 @@ def test_the_kernel_says_its_name():
     assert small.KERNEL.startswith("lanes, ") == small.HERE
 
 
-def test_plain_leaves_what_is_not_simple():
-    assert plain.forward(np.eye(3), "symmetric") is None
-    assert plain.forward(np.array([[np.nan]]), "symmetric") is None
-    assert plain.forward(np.full((2, 2), np.inf), "lower") is None
+def test_plain_leaves_what_is_not_simple(torch):
+    from eigengrad.torch import plain
+
+    for x, convention in (np.eye(3), "symmetric"), ([[np.nan]], "symmetric"), (np.full((2, 2), np.inf), "lower"):
+        assert plain.forward(torch.as_tensor(x), convention) is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

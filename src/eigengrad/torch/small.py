@@ -17,7 +17,8 @@ from torch.autograd import forward_ad
 from ..public.binding import How
 from ..reading import READINGS, by_uplo
 from ..rules.blocks import BLOCKS
-from ..solvers import plain, small
+from ..solvers import small
+from . import plain
 
 BITS = {torch.float32: 32, torch.float64: 64}
 _KINDS = (torch.Tensor, torch.nn.Parameter)
@@ -71,7 +72,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
     if not by_kernel and not plain.serves(n, batch):
         return None
     options = _options(UPLO, degenerate)
-    found = (_forward if by_kernel else _plain_forward)(a.detach(), n, batch, options)
+    x = a.detach()
+    found = _forward(x, n, batch, options) if by_kernel else plain.forward(x, options.convention)
     if found is None or not followed:
         return found
     w, V, _ = _Blocks.apply(a, found, (xp, options))
@@ -86,11 +88,6 @@ def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
         torch.get_num_threads(),
     )  # fmt: skip
     return None if happened & small.UNSOLVED or (happened and options.degenerate != "nan") else (w, V)
-
-
-def _plain_forward(a: Any, n: int, batch: int, options: Options) -> Any:
-    found = plain.forward(a.numpy(), options.convention)
-    return found and tuple(map(torch.from_numpy, found))
 
 
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
@@ -128,10 +125,10 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     """The gradient; None where it is refused, and the rules say why."""
     if gw is None and gV is None:
         return torch.zeros_like(V)
-    n, gA = V.shape[-1], torch.empty_like(V)
+    n = V.shape[-1]
     if not small.HERE or n > small.MOST:
-        gw, gV = (None if g is None else g.numpy() for g in (gw, gV))
-        return torch.from_numpy(plain.backward(w.numpy(), V.numpy(), gw, gV, options.convention))
+        return plain.backward(w, V, gw, gV, options.convention)
+    gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
     gV = None if gV is None else gV.contiguous()
     refused = small.backward(
