@@ -9,18 +9,21 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch._C import _are_functorch_transforms_active, _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 
+from ..lapack import eigh as by_lapack
 from ..public.binding import How
 from ..reading import READINGS, by_uplo
 from ..rules.blocks import BLOCKS
-from ..solvers import small
-from . import plain
+from ..solvers import plain, small
 
 BITS = {torch.float32: 32, torch.float64: 64}
+#: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
+THREADS = 64
 _KINDS = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -73,7 +76,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
         return None
     options = _options(UPLO, degenerate)
     x = a.detach()
-    found = _forward(x, n, batch, options) if by_kernel else plain.forward(x, options.convention)
+    found = _forward(x, n, batch, options) if by_kernel else _plain_forward(x, options.convention)
     if found is None or not followed:
         return found
     w, V, _ = _Blocks.apply(a, found, (xp, options))
@@ -88,6 +91,20 @@ def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
         torch.get_num_threads(),
     )  # fmt: skip
     return None if happened & small.UNSOLVED or (happened and options.degenerate != "nan") else (w, V)
+
+
+def _plain_forward(a: Any, convention: str) -> Any:
+    if a.shape[-1] >= THREADS:
+        return plain.forward(torch, torch.linalg.eigh, a, convention)
+    found = plain.forward(np, by_lapack, a.numpy(), convention)
+    return found and tuple(map(torch.from_numpy, found))
+
+
+def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
+    if w.shape[-1] >= THREADS:
+        return plain.backward(torch, w, V, gw, gV, convention)
+    gw, gV = (None if x is None else x.numpy() for x in (gw, gV))
+    return torch.from_numpy(plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention))
 
 
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
@@ -127,7 +144,7 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
         return torch.zeros_like(V)
     n = V.shape[-1]
     if not small.HERE or n > small.MOST:
-        return plain.backward(w, V, gw, gV, options.convention)
+        return _plain_backward(w, V, gw, gV, options.convention)
     gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
     gV = None if gV is None else gV.contiguous()

@@ -1,0 +1,102 @@
+"""What the kernel of small.py does, in few steps, for matrices whose eigenvalues are all single.
+
+The steps of the rules cost a matrix below some hundred rows more than its arithmetic does, and most of that is the
+first touch of new arrays, so that these steps write into what they have. This serves where the kernel does not, or is
+not there. What is not that simple, a cluster or a number that is not finite, is left to the rules.
+
+`m` is NumPy or torch, which have the same names for all that is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR
+
+#: The largest order, and the most entries of a batch: beyond them the steps of the rules no longer count.
+MOST, ENTRIES = 512, 2**18
+
+
+def _turned(X: Any) -> Any:
+    return X.swapaxes(-1, -2)
+
+
+def _symmetric(A: Any) -> Any:
+    H = 0.5 * A
+    H += 0.5 * _turned(A)
+    return H
+
+
+#: What the lower triangle of an array is, of which the solver reads no other.
+_READ: dict[str, Callable[[Any], Any]] = {"symmetric": _symmetric, "lower": lambda A: A, "upper": _turned}
+_PULL: dict[str, Callable[[Any, Any], Any]] = {
+    "symmetric": lambda m, G: G,
+    "lower": lambda m, G: m.tril(G) + m.tril(G, -1),
+    "upper": lambda m, G: m.triu(G) + m.triu(G, 1),
+}
+
+
+@cache
+def _generic(m: Any, n: int, dtype: Any) -> Any:
+    return m.asarray(1.0 + np.arange(1, n + 1) * GENERIC % 1.0, dtype=dtype)
+
+
+def serves(n: int, batch: int) -> bool:
+    return 0 < n <= MOST and 0 < batch * n * n <= ENTRIES
+
+
+def forward(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> tuple[Any, Any] | None:
+    """w and V, with the signs of clusters.py; None where the rules must look. The solver reads the lower triangle."""
+    try:
+        w, V = eigensolver(_READ[convention](A))
+    except m.linalg.LinAlgError:
+        return None
+    n = w.shape[-1]
+    apart = w[..., 1:] - w[..., :-1] > EQUAL * _eps(m, w) * _whole(m, w)
+    if not (apart.all() if n > 1 else m.isfinite(w).all()):  # what is not finite is not apart
+        return None
+    V *= m.where(_generic(m, n, w.dtype) @ V < 0.0, -1.0, 1.0)[..., None, :]
+    return w, V
+
+
+def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
+    """The gradient by the entries of the array; None stands for no gw or gV."""
+    VT = _turned(V)
+    if gV is None:
+        return _PULL[convention](m, (V * gw[..., None, :]) @ VT)
+    N = VT @ gV
+    q, gaps, most = N - _turned(N), w[..., None, :] - w[..., :, None], _largest(m, gV)
+    _diagonal(m, q)[...] = np.inf
+    rounding = 2.0 * NUMERATOR * _eps(m, w)
+    if (m.amin(abs(q), (-2, -1)) <= rounding * w.shape[-1] ** 0.5 * most[..., 0, 0]).any():
+        # A numerator that is rounding, over a gap that would magnify it, is 0.
+        norm = most * m.sqrt(((gV / m.where(most > 0.0, most, 1.0)) ** 2).sum(-2)[..., None, :])
+        near = abs(gaps) <= NEAR * _whole(m, w)[..., None]
+        q = m.where(near & (abs(q) <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
+    gaps *= 2.0
+    _diagonal(m, gaps)[...] = 1.0
+    q /= gaps
+    _diagonal(m, q)[...] = 0.0 if gw is None else gw
+    return _PULL[convention](m, V @ q @ VT)
+
+
+def _eps(m: Any, w: Any) -> float:
+    return float(m.finfo(w.dtype).eps)
+
+
+def _whole(m: Any, w: Any) -> Any:
+    """max|w| of ascending eigenvalues."""
+    return m.maximum(abs(w[..., :1]), abs(w[..., -1:]))
+
+
+def _largest(m: Any, X: Any) -> Any:
+    return m.amax(abs(X), (-2, -1))[..., None, None]
+
+
+def _diagonal(m: Any, X: Any) -> Any:
+    """As a view that can be written to."""
+    return m.einsum("...ii->...i", X)
