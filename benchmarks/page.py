@@ -45,10 +45,10 @@ def warnings(found: dict[str, Any]) -> Iterator[str]:
         yield "**Not complete**: the run was interrupted, or is still going on."
     load = found["machine"]["load_before"]
     others_ran = max((p.get("others", 0.0) for p in found["processes"]), default=0.0)
-    if (load or 0.0) > 0.5 or others_ran > 0.1:
+    if others_ran > 0.1:
         yield (
-            f"**The machine was busy** with other things: its load was {load} before the run, and up to {others_ran} "
-            f"of its {found['machine']['cores']} cores worked for others meanwhile. Ratios suffer less than times."
+            f"**The machine was busy** with other things: up to {others_ran} of its {found['machine']['cores']} cores "
+            f"worked for others meanwhile, and its load was {load} before. Ratios suffer less than times."
         )
     if found["clock"] == "cpu":
         yield "Times are those of the processor: other work on the machine is left out, its effect on caches is not."
