@@ -198,7 +198,8 @@ def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     if found is not None:
         return found
     # One branch around all of it: a compiled program keeps the temporary arrays of each apart.
-    return where_clustered(xp, spectrum_of(xp, W), how, lambda: every(how), lambda: every(how.but(single=True)))
+    branches = (lambda: every(how.but(single=False))), (lambda: every(how.but(single=True)))
+    return where_clustered(xp, spectrum_of(xp, W), how, *branches)
 
 
 def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: Any = None) -> Any:

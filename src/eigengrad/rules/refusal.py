@@ -69,8 +69,8 @@ def distinct(xp: Any, w: Any, same: Any) -> Any:
 
 def where_clustered(xp: Any, w: Any, how: Any, yes: Any, no: Any) -> Any:
     """yes() where any eigenvalue shares its block with another, or may do so; no() where each is alone."""
-    if how.single:
-        return no()
+    if how.single is not None:
+        return no() if how.single else yes()
     shared = repeated(xp, w) if how.cuts is None else distinct(xp, w, same_group(xp, w, how.cuts))
     return xp.choose(shared, how.degenerate != "nan", yes, no)
 

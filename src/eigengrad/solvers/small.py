@@ -27,8 +27,8 @@ AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
 READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
 BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
-#: A thread gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a framework that
-#: spin while they wait cost more than another core gains.
+#: A thread gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a framework
+#: that spin while they wait cost more than another core gains.
 WORK = 2**22
 
 TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]

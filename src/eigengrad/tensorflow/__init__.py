@@ -18,7 +18,7 @@ import tensorflow as tf
 from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
 
-from .. import public
+from .. import halves, public
 from ..errors import unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind
@@ -107,6 +107,13 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     return yes() if not look or not tf.executing_eagerly() or bool(tf.reduce_any(bad)) else no()
 
 
+def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
+    """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
+    if tf.executing_eagerly() or bad.shape[-1] is None or bad.shape[-1] < halves.LEAST:
+        return _choose(bad, look, yes, no)
+    return tf.cond(tf.reduce_any(bad), yes, no)
+
+
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
     if tf.executing_eagerly():
         return total(function, n)
@@ -186,7 +193,7 @@ _xp.small_pull = partial(small.pull, _xp, _tracked)
 
 def _attach(rule: Rule) -> Callable[..., Any]:
     def primal(x: Any, how: Any) -> tuple[Any, ...]:
-        return tuple(rule.primal(_xp, tuple(map(tf.stop_gradient, x)), how))
+        return tuple(rule.primal(_branching, tuple(map(tf.stop_gradient, x)), how))
 
     def pull(x: Any, out: Any, gout: Any, how: Any) -> tuple[Any, ...]:
         gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
@@ -256,6 +263,8 @@ def _copies(tensors: Any) -> list[Any]:
 
 _COUNT = count()
 
+_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch})
+_branching.small_eigh = partial(small.eigh, _branching)
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
 
