@@ -77,7 +77,7 @@ def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
         norm = most * m.sqrt(((gV / m.where(most > 0.0, most, 1.0)) ** 2).sum(-2)[..., None, :])
         near = abs(gaps) <= NEAR * _whole(m, w)[..., None]
         q = m.where(near & (abs(q) <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
-    gaps *= 2.0
+    q *= 0.5
     _diagonal(m, gaps)[...] = 1.0
     q /= gaps
     _diagonal(m, q)[...] = 0.0 if gw is None else gw

@@ -38,7 +38,8 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
         turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
         w, V, happened = small.eigh(H, turned, _threads())
     if happened & small.UNSOLVED:
-        w, V = by(namespace.xp, H, how)
+        with namespace.quiet():
+            w, V = by(namespace.xp, H, how)
     return tf.convert_to_tensor(w), tf.convert_to_tensor(V)
 
 
@@ -52,4 +53,5 @@ def pull(xp: Any, followed: Callable[[Any], bool], by: Callable[..., Any], out: 
         gA, refused = small.pullback(w, V, gw, gV, judged, _threads())
         if not refused or how.degenerate == "nan":
             return tf.convert_to_tensor(gA)
-    return tf.convert_to_tensor(by(namespace.xp, seen, given, how))
+    with namespace.quiet():
+        return tf.convert_to_tensor(by(namespace.xp, seen, given, how))
