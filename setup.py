@@ -13,12 +13,13 @@ wanted = os.environ.get("EIGENGRAD_COMPILE", "")
 if sys.platform == "win32":
     flags = ["/O2", "/std:c11", "/openmp:experimental"]
 else:
-    flags = ["-std=c11", "-O3", "-g0", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+    # Standard C forbids to fuse a product and a sum, which is a fifth of the time.
+    flags = ["-std=c11", "-O3", "-g0", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 folder = "src/eigengrad/solvers/lanes"
 lanes = Extension(
     "eigengrad.solvers._lanes",
     [f"{folder}/module.c", f"{folder}/lanes.c", f"{folder}/xla.c"],
-    depends=[f"{folder}/kernel.h", f"{folder}/lanes.h"],
+    depends=[f"{folder}/{name}.h" for name in ("lanes", "type", "block", "forward", "backward", "undo")],
     extra_compile_args=flags,
     py_limited_api=True,
     optional=wanted != "1",

@@ -193,9 +193,9 @@ def test_kernel_is_true(dtype, count):
 
 MUTANTS = {
     "a wrong sign": ("R gap = d[j][l] - d[i][l], q", "R gap = d[i][l] - d[j][l], q"),
-    "a missing half": ("q = (R)0.5 * skew[l]", "q = skew[l]"),
+    "a missing half": ("q = (R)0.5 * (sum[l] - less[l])", "q = sum[l] - less[l]"),
     "entries not doubled": ("reading == LANES_LOWER ? 2 : 0", "reading == LANES_LOWER ? 1 : 0"),
-    "the other triangle": ("reading == LANES_LOWER   ? below", "reading == LANES_LOWER   ? above"),
+    "the other triangle": ("reading == LANES_UPPER ? above", "reading == LANES_UPPER ? below"),
     "weights not judged": ("refused |= !(FABS(gw[i][l] - gw[j][l]) <= allowed * most) ||", "refused |="),
     "a basis not judged": ("|| !(FABS(skew) / 2 <= allowed * size)", ""),
     "nothing merged": ("if (equal && merge)", "if (0)"),
@@ -208,11 +208,12 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_mutants_of_the_kernel_are_caught(mutant, tmp_path, monkeypatch):
     shutil.copytree(SOURCES, tmp_path / "lanes")
-    kernel = tmp_path / "lanes" / "kernel.h"
     before, after = MUTANTS[mutant]
-    text = kernel.read_text(encoding="utf-8")
+    places = [path for path in (tmp_path / "lanes").glob("*.h") if before in path.read_text(encoding="utf-8")]
+    assert len(places) == 1
+    text = places[0].read_text(encoding="utf-8")
     assert text.count(before) == 1
-    kernel.write_text(text.replace(before, after), encoding="utf-8")
+    places[0].write_text(text.replace(before, after), encoding="utf-8")
     files = [str(tmp_path / "lanes" / name) for name in ("module.c", "lanes.c", "xla.c")]
     library = tmp_path / f"_lanes{importlib.machinery.EXTENSION_SUFFIXES[-1]}"
     include = sysconfig.get_paths()["include"]

@@ -1,7 +1,8 @@
 """Batches of small real matrices by a compiled kernel, one matrix in each lane of the processor; NumPy in and out.
 
-The kernel (lanes/kernel.h) is Jacobi's method and the pullback of w and V, with the clusters, the generic basis and the
-refusals of clusters.py and refusal.py. It is an optional part of the installation: `KERNEL` says what there is.
+The kernel is Jacobi's method (lanes/forward.h) and the pullback of w and V (lanes/backward.h), with the clusters, the
+generic basis and the refusals of clusters.py and refusal.py. It is an optional part of the installation: `KERNEL` says
+what there is.
 """
 
 from __future__ import annotations

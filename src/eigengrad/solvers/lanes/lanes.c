@@ -10,7 +10,8 @@
 
 #define MAX_N LANES_MAX_N
 #define MAX_SWEEPS 20
-#define JOINED(x, type) x##_##type
+#define JOIN(x, which, type) x##_##which##_##type
+#define JOINED(x, which, type) JOIN(x, which, type)
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
@@ -18,13 +19,18 @@
 #define INLINE static __forceinline
 #endif
 #if defined(__GNUC__) && defined(__x86_64__)
-#define MULTIVERSION
+#define EACH_ISA(do_) do_(base, ) do_(avx2, __attribute__((target("avx2,fma"))))
+#else
+#define EACH_ISA(do_) do_(base, )
+#endif
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
+#define VECTORS 32 /* bytes of a register */
+#define PICK __builtin_shufflevector
 #endif
 
 struct lanes_tolerances lanes_tolerances;
 
-/* Many matrices fill wide blocks of lanes, and the sizes that deserve a copy of their own have one. One pays for all
- * lanes of its block, so a few have narrow ones, in one copy for all sizes. */
+/* Sizes with a copy of their own, and all others. */
 #define COPIES(do_)                                                                                                    \
     switch (n) {                                                                                                       \
     case 2: do_(2); break;                                                                                             \
@@ -33,61 +39,37 @@ struct lanes_tolerances lanes_tolerances;
     default: do_(n);                                                                                                   \
     }
 #define ONE_COPY(do_) do_(n);
-#define WIDE 128
+
+/* Bytes of a row of lanes. Jacobi's method waits for square roots, so that more lanes are quicker; the pullback has
+ * three times as many arrays to keep near. */
+#define WIDE_FORWARD 128
+#define WIDE_BACKWARD 64
 #define NARROW 32
-/* Up to how many narrow blocks are quicker than a wide one. */
-#define FEW 2
+/* Up to how many matrices, in bytes of lanes, narrow blocks are quicker. */
+#define FEW_FORWARD (2 * NARROW)
+#define FEW_BACKWARD NARROW
 
 #define R double
 #define U uint64_t
+#define TYPE f64
 #define EXPONENT_SHIFT 52
 #define EXPONENT_MOST 2046
 #define EPS DBL_EPSILON
 #define TINY 1e-290
 #define SQRT sqrt
 #define FABS fabs
-#define LANE_BYTES WIDE
-#define SIZES COPIES
-#define NAME(x) JOINED(x, f64)
-#include "kernel.h"
-#undef LANE_BYTES
-#undef SIZES
-#undef NAME
-#define LANE_BYTES NARROW
-#define SIZES ONE_COPY
-#define NAME(x) JOINED(x, few_f64)
-#include "kernel.h"
-#undef R
-#undef U
-#undef EXPONENT_SHIFT
-#undef EXPONENT_MOST
-#undef EPS
-#undef TINY
-#undef SQRT
-#undef FABS
-#undef LANE_BYTES
-#undef SIZES
-#undef NAME
+#include "type.h"
 
 #define R float
 #define U uint32_t
+#define TYPE f32
 #define EXPONENT_SHIFT 23
 #define EXPONENT_MOST 254
 #define EPS FLT_EPSILON
 #define TINY 1e-34f
 #define SQRT sqrtf
 #define FABS fabsf
-#define LANE_BYTES WIDE
-#define SIZES COPIES
-#define NAME(x) JOINED(x, f32)
-#include "kernel.h"
-#undef LANE_BYTES
-#undef SIZES
-#undef NAME
-#define LANE_BYTES NARROW
-#define SIZES ONE_COPY
-#define NAME(x) JOINED(x, few_f32)
-#include "kernel.h"
+#include "type.h"
 
 typedef int forward_f64(int, ptrdiff_t, int, int, const double *, double *, double *);
 typedef int forward_f32(int, ptrdiff_t, int, int, const float *, float *, float *);
@@ -103,19 +85,20 @@ struct kernels {
     backward_f64 *back_many64, *back_few64;
     backward_f32 *back_many32, *back_few32;
 };
-#define KERNELS(isa)                                                                                                   \
-    {#isa, forward_##isa##_f64, forward_##isa##_few_f64, forward_##isa##_f32, forward_##isa##_few_f32,                 \
-     backward_##isa##_f64, backward_##isa##_few_f64, backward_##isa##_f32, backward_##isa##_few_f32}
-static const struct kernels base = KERNELS(base);
-#ifdef MULTIVERSION
-static const struct kernels avx2 = KERNELS(avx2);
-#endif
+#define KERNELS(isa, target)                                                                                           \
+    static const struct kernels isa = {                                                                                \
+        #isa,                                                                                                          \
+        forward_##isa##_many_f64, forward_##isa##_few_f64, forward_##isa##_many_f32, forward_##isa##_few_f32,          \
+        backward_##isa##_back_f64, backward_##isa##_few_back_f64,                                                      \
+        backward_##isa##_back_f32, backward_##isa##_few_back_f32,                                                      \
+    };
+EACH_ISA(KERNELS)
 static const struct kernels *chosen = &base;
 
 const char *lanes_choose(int level)
 {
     chosen = &base;
-#ifdef MULTIVERSION
+#if defined(__GNUC__) && defined(__x86_64__)
     __builtin_cpu_init();
     if (level > 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) chosen = &avx2;
 #else
@@ -124,7 +107,7 @@ const char *lanes_choose(int level)
     return chosen->isa;
 }
 
-static int few(int bits, ptrdiff_t batch) { return batch <= FEW * NARROW / (bits / 8); }
+static int few(int bits, ptrdiff_t batch, int bytes) { return batch <= bytes / (bits / 8); }
 
 /* Large pages for a large result, as NumPy has them for its arrays: the first touch of thousands of small ones takes as
  * long as the decompositions. Advice alone: nothing changes where memory has been touched, or the system has none. */
@@ -140,16 +123,18 @@ static void large_pages(void *start, size_t bytes)
 
 int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V)
 {
+    int narrow = few(bits, batch, FEW_FORWARD);
     large_pages(V, (size_t)batch * n * n * (bits / 8));
-    if (bits == 64) return (few(64, batch) ? chosen->few64 : chosen->many64)(n, batch, reading, merge, A, w, V);
-    return (few(32, batch) ? chosen->few32 : chosen->many32)(n, batch, reading, merge, A, w, V);
+    if (bits == 64) return (narrow ? chosen->few64 : chosen->many64)(n, batch, reading, merge, A, w, V);
+    return (narrow ? chosen->few32 : chosen->many32)(n, batch, reading, merge, A, w, V);
 }
 
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
                    const void *gw, const void *gV, void *gA)
 {
+    int narrow = few(bits, batch, FEW_BACKWARD);
     large_pages(gA, (size_t)batch * n * n * (bits / 8));
     if (bits == 64)
-        return (few(64, batch) ? chosen->back_few64 : chosen->back_many64)(n, batch, reading, judge, w, V, gw, gV, gA);
-    return (few(32, batch) ? chosen->back_few32 : chosen->back_many32)(n, batch, reading, judge, w, V, gw, gV, gA);
+        return (narrow ? chosen->back_few64 : chosen->back_many64)(n, batch, reading, judge, w, V, gw, gV, gA);
+    return (narrow ? chosen->back_few32 : chosen->back_many32)(n, batch, reading, judge, w, V, gw, gV, gA);
 }

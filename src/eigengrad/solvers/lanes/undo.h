@@ -1,0 +1,11 @@
+/* Undefines what block.h and one direction define, for the next inclusion. */
+#undef W
+#undef EACH_LANE
+#undef LANES
+#undef BLOCK
+#undef SOME
+#undef HOLD
+#undef USED
+#undef BLOCKS
+#undef DEFINE
+#undef TURNED
