@@ -124,6 +124,32 @@ def test_threads_change_no_bit(dtype, monkeypatch):
 
 
 @NO_KERNEL
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_threads_of_torch_change_no_bit(dtype, monkeypatch):
+    """Three of them, over parts of 32 matrices; what happened to one matrix is said, and its number alone is NaN."""
+    pytest.importorskip("torch")
+    address = small.openmp()
+    if not address:
+        pytest.skip("torch has no threads of GNU OpenMP here")
+    monkeypatch.setattr(small, "TEAM_WORK", 1)
+    bits, n, count, rng = small.BITS[np.dtype(dtype)], 5, 517, np.random.default_rng(6)
+    A, gV = rng.standard_normal((2, count, n, n)).astype(dtype)
+    A[400, 1, 0] = np.nan
+    gw = np.zeros((count, n), dtype)
+    found = []
+    for team in ((1, 0), (3, address)):
+        w, V, gA = np.zeros((count, n), dtype), np.zeros_like(A), np.zeros_like(A)
+        place = [x.ctypes.data for x in (A, w, V)]
+        assert small.forward(bits, n, count, 1, small.MERGED, *place, *team) == small.NOT_FINITE
+        place = [x.ctypes.data for x in (w, V, gw, gV, gA)]
+        small.backward(bits, n, count, 0, True, *place, *team)
+        assert np.flatnonzero(np.isnan(gA).any((-1, -2))).tolist() == [400]
+        found.append((w, V, gA))
+    for one, three in zip(*found, strict=True):
+        assert np.array_equal(one, three, equal_nan=True)
+
+
+@NO_KERNEL
 def test_what_happened_is_said_of_the_matrix_it_happened_to():
     A = np.stack([np.diag([1.0, 2.0, 3.0])] * 40)
     A[7, 1, 0], A[33, 2, 2] = np.nan, np.inf

@@ -7,7 +7,9 @@ what there is.
 
 from __future__ import annotations
 
+import ctypes
 import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,9 @@ AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
 READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
 BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
-#: A thread gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a framework
-#: that spin while they wait cost more than another core gains.
-WORK = 2**22
+#: A thread takes as many matrices as have so many operations, n^3 to a matrix: threads of our own some milliseconds'
+#: worth, for others that spin while they wait cost more than another core gains; those of a team, which do not, less.
+WORK, TEAM_WORK = 2**22, 2**17
 
 TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]
 HERE = _lanes is not None
@@ -51,34 +53,54 @@ def fits(n: int, batch: int) -> bool:
     return HERE and 0 < n <= MOST and batch > 0
 
 
-def forward(bits: int, n: int, batch: int, reading: int, merged: int, A: int, w: int, V: int, threads: int = 1) -> int:
+@cache
+def openmp() -> int:
+    """The address of what runs a function on the threads of an OpenMP runtime, if one is loaded; else 0."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
+
+
+def forward(
+    bits: int, n: int, batch: int, reading: int, merged: int, A: int, w: int, V: int, threads: int = 1, team: int = 0
+) -> int:
     """w and V of contiguous matrices, by address; what happened, as bits."""
-    if threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.forward(bits, n, batch, reading, merged, A, w, V)  # type: ignore[no-any-return]
+    if team or threads == 1 or batch * n**3 < 2 * WORK:
+        return _lanes.forward(bits, n, batch, reading, merged, A, w, V, *_team(n, threads, team))  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         at = start * square
-        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at)  # type: ignore[no-any-return]
+        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at, *ALONE)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
 
 
 def backward(
     bits: int, n: int, batch: int, reading: int, judged: bool, w: int, V: int, gw: int, gV: int, gA: int,
-    threads: int = 1,
+    threads: int = 1, team: int = 0,
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, by address, 0 for no gw or gV; whether one was refused."""
-    if threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA)  # type: ignore[no-any-return]
+    if team or threads == 1 or batch * n**3 < 2 * WORK:
+        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA, *_team(n, threads, team))  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         row, at = start * size, start * square
         given = w + row, V + at, gw and gw + row, gV and gV + at, gA + at
-        return _lanes.backward(bits, n, stop - start, reading, judged, *given)  # type: ignore[no-any-return]
+        return _lanes.backward(bits, n, stop - start, reading, judged, *given, *ALONE)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
+
+
+#: No team.
+ALONE = 0, 1, 0
+
+
+def _team(n: int, threads: int, team: int) -> tuple[int, int, int]:
+    """For the kernel: what runs its threads, their number, and how many matrices one takes at a time."""
+    return ALONE if threads == 1 or not team else (team, threads, TEAM_WORK // n**3 // 32 * 32 + 32)
 
 
 def _parts(part: Any, n: int, batch: int, threads: int) -> int:

@@ -121,20 +121,80 @@ static void large_pages(void *start, size_t bytes)
 #endif
 }
 
-int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V)
+/* ---- a batch, in parts if there is a team of threads --------------------------------------------------------------- */
+
+struct job {
+    int bits, n, option[2], happened;
+    ptrdiff_t batch, part, next;
+    const void *in[4];
+    void *out[2];
+};
+
+/* Matrices start to stop. */
+typedef int step(const struct job *job, ptrdiff_t start, ptrdiff_t stop);
+
+#define AT(x, rows) ((x) ? (char *)(x) + (size_t)start * job->n * (rows) * (job->bits / 8) : 0)
+static int decompose(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
 {
-    int narrow = few(bits, batch, FEW_FORWARD);
+    const void *A = AT(job->in[0], job->n);
+    void *w = AT(job->out[0], 1), *V = AT(job->out[1], job->n);
+    ptrdiff_t count = stop - start;
+    int narrow = few(job->bits, job->batch, FEW_FORWARD), n = job->n, reading = job->option[0], merge = job->option[1];
+    if (job->bits == 64) return (narrow ? chosen->few64 : chosen->many64)(n, count, reading, merge, A, w, V);
+    return (narrow ? chosen->few32 : chosen->many32)(n, count, reading, merge, A, w, V);
+}
+
+static int pull(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
+{
+    const void *w = AT(job->in[0], 1), *V = AT(job->in[1], job->n), *gw = AT(job->in[2], 1);
+    const void *gV = AT(job->in[3], job->n);
+    void *gA = AT(job->out[0], job->n);
+    ptrdiff_t count = stop - start;
+    int narrow = few(job->bits, job->batch, FEW_BACKWARD), n = job->n, reading = job->option[0], judge = job->option[1];
+    if (job->bits == 64)
+        return (narrow ? chosen->back_few64 : chosen->back_many64)(n, count, reading, judge, w, V, gw, gV, gA);
+    return (narrow ? chosen->back_few32 : chosen->back_many32)(n, count, reading, judge, w, V, gw, gV, gA);
+}
+#undef AT
+
+#ifdef __GNUC__
+/* What each thread does: it takes part after part. */
+static void work(struct job *job, step *step)
+{
+    ptrdiff_t start;
+    while ((start = __atomic_fetch_add(&job->next, job->part, __ATOMIC_RELAXED)) < job->batch) {
+        ptrdiff_t stop = job->batch - start < job->part ? job->batch : start + job->part;
+        __atomic_fetch_or(&job->happened, step(job, start, stop), __ATOMIC_RELAXED);
+    }
+}
+static void decompose_parts(void *job) { work(job, decompose); }
+static void pull_parts(void *job) { work(job, pull); }
+#endif
+
+static int run(struct job *job, step *step, void (*parts)(void *), const struct lanes_team *team)
+{
+#ifdef __GNUC__
+    if (team->run && job->batch > team->part) {
+        job->part = team->part;
+        team->run(parts, job, team->threads, 0);
+        return job->happened;
+    }
+#endif
+    return step(job, 0, job->batch);
+}
+
+int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V,
+                  const struct lanes_team *team)
+{
+    struct job job = {bits, n, {reading, merge}, 0, batch, 0, 0, {A}, {w, V}};
     large_pages(V, (size_t)batch * n * n * (bits / 8));
-    if (bits == 64) return (narrow ? chosen->few64 : chosen->many64)(n, batch, reading, merge, A, w, V);
-    return (narrow ? chosen->few32 : chosen->many32)(n, batch, reading, merge, A, w, V);
+    return run(&job, decompose, decompose_parts, team);
 }
 
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
-                   const void *gw, const void *gV, void *gA)
+                   const void *gw, const void *gV, void *gA, const struct lanes_team *team)
 {
-    int narrow = few(bits, batch, FEW_BACKWARD);
+    struct job job = {bits, n, {reading, judge}, 0, batch, 0, 0, {w, V, gw, gV}, {gA}};
     large_pages(gA, (size_t)batch * n * n * (bits / 8));
-    if (bits == 64)
-        return (narrow ? chosen->back_few64 : chosen->back_many64)(n, batch, reading, judge, w, V, gw, gV, gA);
-    return (narrow ? chosen->back_few32 : chosen->back_many32)(n, batch, reading, judge, w, V, gw, gV, gA);
+    return run(&job, pull, pull_parts, team);
 }

@@ -21,12 +21,21 @@ extern struct lanes_tolerances lanes_tolerances;
 /* Instruction sets: 0 what every processor has, 1 AVX2 where there is one; the name of what was chosen. */
 const char *lanes_choose(int level);
 
+/* Threads that another library keeps, as `GOMP_parallel` of an OpenMP runtime runs a function on them, and how many
+ * matrices one takes at a time; without `run` there is one thread. */
+struct lanes_team {
+    void (*run)(void (*function)(void *), void *data, unsigned threads, unsigned flags);
+    unsigned threads;
+    ptrdiff_t part;
+};
+
 /* w ascending, and V. */
-int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V);
+int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V,
+                  const struct lanes_team *team);
 
 /* The gradient with respect to the entries of A; gw or gV may be null. `judge` refuses what tells apart what is equal. */
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
-                   const void *gw, const void *gV, void *gA);
+                   const void *gw, const void *gV, void *gA, const struct lanes_team *team);
 
 /* The same as custom calls of XLA. */
 struct call;

@@ -46,6 +46,7 @@ static ptrdiff_t batch(const struct buffer *w)
     return count;
 }
 
+static const struct lanes_team ALONE;
 #define BITS(x) ((x)->type == FLOAT32 ? 32 : 64)
 #define ORDER(w) ((int)(w)->shape[(w)->rank - 1])
 
@@ -54,7 +55,7 @@ void *lanes_xla_forward(struct call *call)
 {
     if (asked(call)) return 0;
     struct buffer *A = call->arguments.all[0], *w = call->results.all[0], *V = call->results.all[1];
-    lanes_forward(BITS(A), ORDER(w), batch(w), LANES_LOWER, option(call), A->data, w->data, V->data);
+    lanes_forward(BITS(A), ORDER(w), batch(w), LANES_LOWER, option(call), A->data, w->data, V->data, &ALONE);
     return 0;
 }
 
@@ -64,6 +65,6 @@ void *lanes_xla_backward(struct call *call)
     if (asked(call)) return 0;
     struct buffer **x = call->arguments.all, *gA = call->results.all[0];
     lanes_backward(BITS(gA), ORDER(x[0]), batch(x[0]), LANES_SYMMETRIC, option(call), x[0]->data, x[1]->data,
-                   x[2]->data, x[3]->data, gA->data);
+                   x[2]->data, x[3]->data, gA->data, &ALONE);
     return 0;
 }
