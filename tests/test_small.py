@@ -225,7 +225,7 @@ MUTANTS = {
     "weights not judged": ("refused |= !(FABS(gw[i][l] - gw[j][l]) <= allowed * most) ||", "refused |="),
     "a basis not judged": ("|| !(FABS(skew) / 2 <= allowed * size)", ""),
     "nothing merged": ("if (equal && merge)", "if (0)"),
-    "not scaled": ("R shift = num * (2 * h) * (r * r) * x[l];", "R shift = num * h * (r * r) * x[l];"),
+    "not scaled": ("R shift = num * (2 * h[l]) * (r * r) * x[l];", "R shift = num * h[l] * (r * r) * x[l];"),
 }
 
 

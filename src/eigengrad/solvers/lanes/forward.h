@@ -78,17 +78,25 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 
 /* Annihilate x = a_pq (Golub & Van Loan 8.5). With g = d_q - d_p, h = sqrt(g^2 + 4x^2) and den = |g| + h, the squared
  * length den^2 + 4x^2 is 2 h den, so c = den/root, s = ±2x/root, and s/(1 + c) = ±2x/(root + den), root = sqrt(2 h den).
- * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. */
+ * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. Roots are in loops of their own:
+ * what waits for one holds up the next. */
 INLINE void NAME(annihilate)(R *x, R *dp, R *dq, R *s, R *tau)
 {
+    LANES h[W], root[W];
     EACH_LANE {
         R g = dq[l] - dp[l], x2 = 2 * x[l];
-        R h = SQRT(g * g + x2 * x2), den = FABS(g) + h, norm = 2 * h * den;
-        R num = norm < TINY ? (R)0 : g < 0 ? -x2 : x2;
-        R root = SQRT(norm < TINY ? (R)1 : norm), r = 1 / root;
-        R shift = num * (2 * h) * (r * r) * x[l];
+        h[l] = SQRT(g * g + x2 * x2);
+    }
+    EACH_LANE {
+        R norm = 2 * h[l] * (FABS(dq[l] - dp[l]) + h[l]);
+        root[l] = SQRT(norm < TINY ? (R)1 : norm);
+    }
+    EACH_LANE {
+        R g = dq[l] - dp[l], x2 = 2 * x[l], den = FABS(g) + h[l];
+        R num = 2 * h[l] * den < TINY ? (R)0 : g < 0 ? -x2 : x2, r = 1 / root[l];
+        R shift = num * (2 * h[l]) * (r * r) * x[l];
         s[l] = num * r;
-        tau[l] = num / (root + den);
+        tau[l] = num / (root[l] + den);
         dp[l] -= shift;
         dq[l] += shift;
         x[l] = 0;

@@ -36,6 +36,7 @@ struct lanes_tolerances lanes_tolerances;
     case 2: do_(2); break;                                                                                             \
     case 3: do_(3); break;                                                                                             \
     case 4: do_(4); break;                                                                                             \
+    case 8: do_(8); break;                                                                                             \
     default: do_(n);                                                                                                   \
     }
 #define ONE_COPY(do_) do_(n);
