@@ -125,19 +125,18 @@ def test_threads_change_no_bit(dtype, monkeypatch):
 
 @NO_KERNEL
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_threads_of_torch_change_no_bit(dtype, monkeypatch):
-    """Three of them, over parts of 32 matrices; what happened to one matrix is said, and its number alone is NaN."""
+def test_threads_of_torch_change_no_bit(dtype):
+    """Three of them, over parts of 192 matrices; what happened to one matrix is said, and its number alone is NaN."""
     pytest.importorskip("torch")
     address = small.openmp()
     if not address:
         pytest.skip("torch has no threads of GNU OpenMP here")
-    monkeypatch.setattr(small, "TEAM_WORK", 1)
-    bits, n, count, rng = small.BITS[np.dtype(dtype)], 5, 517, np.random.default_rng(6)
+    bits, n, count, rng = small.BITS[np.dtype(dtype)], 9, 1003, np.random.default_rng(6)
     A, gV = rng.standard_normal((2, count, n, n)).astype(dtype)
     A[400, 1, 0] = np.nan
     gw = np.zeros((count, n), dtype)
     found = []
-    for team in ((1, 0), (3, address)):
+    for team in ((1, 0), (3, address)):  # threads and what runs them
         w, V, gA = np.zeros((count, n), dtype), np.zeros_like(A), np.zeros_like(A)
         place = [x.ctypes.data for x in (A, w, V)]
         assert small.forward(bits, n, count, 1, small.MERGED, *place, *team) == small.NOT_FINITE
@@ -147,6 +146,25 @@ def test_threads_of_torch_change_no_bit(dtype, monkeypatch):
         found.append((w, V, gA))
     for one, three in zip(*found, strict=True):
         assert np.array_equal(one, three, equal_nan=True)
+
+
+@NO_KERNEL
+def test_threads_of_xla_change_no_bit():
+    """As many as the process has cores, at once or one after the other as XLA likes."""
+    jax = pytest.importorskip("jax")
+    import eigengrad.jax as adapter
+
+    if adapter.small._HANDLERS is None:
+        pytest.skip("custom calls of the kernel need JAX 0.10")
+    A, C = np.random.default_rng(7).standard_normal((2, 5003, 6, 6)).astype(np.float32)
+    A[400, 1, 0] = np.nan
+    loss = lambda A: (lambda w, V: ((C * V).sum(), (w, V)))(*adapter.eigh(A))  # noqa: E731
+    gA, (w, V) = jax.jit(jax.grad(loss, has_aux=True))(A)
+    w1, V1, happened = small.eigh(np.float32(0.5) * A + np.float32(0.5) * A.swapaxes(-1, -2), small.MERGED)
+    assert happened == small.NOT_FINITE
+    assert np.array_equal(w, w1, equal_nan=True)
+    assert np.array_equal(V, V1, equal_nan=True)
+    assert np.array_equal(gA, small.pullback(w1, V1, None, C, True)[0], equal_nan=True)
 
 
 @NO_KERNEL

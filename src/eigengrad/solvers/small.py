@@ -30,9 +30,9 @@ AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
 READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
 BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
-#: A thread takes as many matrices as have so many operations, n^3 to a matrix: threads of our own some milliseconds'
-#: worth, for others that spin while they wait cost more than another core gains; those of a team, which do not, less.
-WORK, TEAM_WORK = 2**22, 2**17
+#: A thread of our own gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a
+#: framework that spin while they wait cost more than another core gains.
+WORK = 2**22
 
 TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]
 HERE = _lanes is not None
@@ -67,12 +67,12 @@ def forward(
 ) -> int:
     """w and V of contiguous matrices, by address; what happened, as bits."""
     if team or threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.forward(bits, n, batch, reading, merged, A, w, V, *_team(n, threads, team))  # type: ignore[no-any-return]
+        return _lanes.forward(bits, n, batch, reading, merged, A, w, V, team, threads)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         at = start * square
-        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at, *ALONE)  # type: ignore[no-any-return]
+        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at, 0, 1)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
 
@@ -83,24 +83,15 @@ def backward(
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, by address, 0 for no gw or gV; whether one was refused."""
     if team or threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA, *_team(n, threads, team))  # type: ignore[no-any-return]
+        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA, team, threads)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         row, at = start * size, start * square
         given = w + row, V + at, gw and gw + row, gV and gV + at, gA + at
-        return _lanes.backward(bits, n, stop - start, reading, judged, *given, *ALONE)  # type: ignore[no-any-return]
+        return _lanes.backward(bits, n, stop - start, reading, judged, *given, 0, 1)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
-
-
-#: No team.
-ALONE = 0, 1, 0
-
-
-def _team(n: int, threads: int, team: int) -> tuple[int, int, int]:
-    """For the kernel: what runs its threads, their number, and how many matrices one takes at a time."""
-    return ALONE if threads == 1 or not team else (team, threads, TEAM_WORK // n**3 // 32 * 32 + 32)
 
 
 def _parts(part: Any, n: int, batch: int, threads: int) -> int:

@@ -21,12 +21,11 @@ extern struct lanes_tolerances lanes_tolerances;
 /* Instruction sets: 0 what every processor has, 1 AVX2 where there is one; the name of what was chosen. */
 const char *lanes_choose(int level);
 
-/* Threads that another library keeps, as `GOMP_parallel` of an OpenMP runtime runs a function on them, and how many
- * matrices one takes at a time; without `run` there is one thread. */
+/* Threads that another library keeps: what runs a function on so many of them, as `GOMP_parallel` of an OpenMP runtime
+ * does; without it there is one. */
 struct lanes_team {
     void (*run)(void (*function)(void *), void *data, unsigned threads, unsigned flags);
     unsigned threads;
-    ptrdiff_t part;
 };
 
 /* w ascending, and V. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "lanes.h"
 
-#define MOST 13
+#define MOST 12
 
 static int numbers(PyObject *const *args, Py_ssize_t count, Py_ssize_t want, long long *out)
 {
@@ -27,11 +27,9 @@ static int numbers(PyObject *const *args, Py_ssize_t count, Py_ssize_t want, lon
 }
 #define ADDRESS(i) ((void *)(intptr_t)x[i])
 
-/* The last three of `count` numbers. */
-static struct lanes_team team(const long long *x, int count)
+static struct lanes_team team(long long run, long long threads)
 {
-    struct lanes_team team = {(void (*)(void (*)(void *), void *, unsigned, unsigned))(intptr_t)x[count - 3],
-                              (unsigned)x[count - 2], (ptrdiff_t)x[count - 1]};
+    struct lanes_team team = {(void (*)(void (*)(void *), void *, unsigned, unsigned))(intptr_t)run, (unsigned)threads};
     return team;
 }
 
@@ -40,8 +38,8 @@ static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count
     long long x[MOST];
     int happened;
     (void)self;
-    if (numbers(args, count, 11, x)) return NULL;
-    struct lanes_team threads = team(x, 11);
+    if (numbers(args, count, 10, x)) return NULL;
+    struct lanes_team threads = team(x[8], x[9]);
     Py_BEGIN_ALLOW_THREADS
     happened = lanes_forward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], ADDRESS(5), ADDRESS(6),
                              ADDRESS(7), &threads);
@@ -54,8 +52,8 @@ static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t coun
     long long x[MOST];
     int happened;
     (void)self;
-    if (numbers(args, count, 13, x)) return NULL;
-    struct lanes_team threads = team(x, 13);
+    if (numbers(args, count, 12, x)) return NULL;
+    struct lanes_team threads = team(x[10], x[11]);
     Py_BEGIN_ALLOW_THREADS
     happened = lanes_backward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], ADDRESS(5), ADDRESS(6),
                               ADDRESS(7), ADDRESS(8), ADDRESS(9), &threads);
@@ -98,9 +96,9 @@ static PyObject *xla(PyObject *self, PyObject *ignored)
 
 static PyMethodDef methods[] = {
     {"forward", (PyCFunction)(void (*)(void))forward, METH_FASTCALL,
-     "forward(bits, n, batch, reading, merge, A, w, V, *team): eigendecompositions, by address; what happened, as bits"},
+     "forward(bits, n, batch, reading, merge, A, w, V, team, threads): eigendecompositions, by address; what happened, as bits"},
     {"backward", (PyCFunction)(void (*)(void))backward, METH_FASTCALL,
-     "backward(bits, n, batch, reading, judge, w, V, gw, gV, gA, *team): the pullback, by address; 0 for no gw, gV"},
+     "backward(bits, n, batch, reading, judge, w, V, gw, gV, gA, team, threads): the pullback, by address; 0 for no gw, gV"},
     {"choose", choose, METH_O, "choose(level): 0 for every processor, 1 up to AVX2; the name of what is used"},
     {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic): of clusters.py"},
     {"xla", xla, METH_NOARGS, "xla(): both as custom calls of XLA"},
