@@ -15,7 +15,7 @@ from .operands import matrix
 from .reading import READINGS, affine
 from .rules import Rule
 from .rules.registry import RULES
-from .solvers import small
+from .solvers import short, small
 
 
 def quiet() -> Any:
@@ -138,7 +138,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         along=_no_function,
         pull=_no_function,
         hosted=lambda a: True,
-        small=lambda *_: None,
+        small=short.eigh,
     )
     xp.small_eigh = lambda by, A, how: _small_eigh(xp, by, A, how)
     xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)

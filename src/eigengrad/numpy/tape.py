@@ -113,7 +113,7 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
         return function
 
     recording = namespace(record)
-    recording.tracked = lambda a: True
+    recording.tracked, recording.small = lambda a: True, lambda *_: None
     recording.rule = lambda rule: record(rule, _xp)  # without a circle: what is kept goes with the pullback
     result = body_of(function)(recording, a, *args, **kwargs)
 
