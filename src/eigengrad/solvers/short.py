@@ -14,6 +14,8 @@ from .. import lapack
 from ..reading import UPLO, by_uplo
 from . import plain, small
 
+#: The largest order: beyond it the rules look which columns a loss asks for, and their steps no longer count.
+MOST = 64
 #: A lone matrix beyond this order has its eigenvalues from LAPACK, where no vectors are wanted.
 ALONE = 10
 
@@ -58,7 +60,7 @@ def eigh(a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> tuple[Any,
     if small.fits(n, batch) and (vectors or by_kernel(n, batch)):
         w, V, happened = small.eigh(a, asked.turned, reading=asked.reading)
         return (w, V) if kept(happened, asked) else None
-    return in_steps(np, lapack, a, asked, vectors) if plain.serves(n, batch) else None
+    return in_steps(np, lapack, a, asked, vectors) if n <= MOST and plain.serves(n, batch) else None
 
 
 def by_kernel(n: int, batch: int) -> bool:
@@ -78,3 +80,21 @@ def in_steps(m: Any, solvers: Any, a: Any, asked: Options, vectors: bool) -> tup
             return plain.forward(m, solvers.eigh, a, asked.convention)
         w = plain.values(m, solvers.eigvalsh, a, asked.convention, asked.degenerate != "subgradient")
     return None if w is None else (w, None)
+
+
+def pullback(w: Any, V: Any, gw: Any, gV: Any, asked: Options) -> Any:
+    """The gradient by the entries of the array; None where it is refused, and the rules say why."""
+    gw, gV = (None if _is_zero(g) else g for g in (gw, gV))
+    if gw is None and gV is None:
+        return np.zeros_like(V)
+    if small.fits(V.shape[-1], 1):
+        judged = asked.degenerate != "subgradient"
+        g, refused = small.pullback(w, V, gw, gV, judged, reading=asked.reading)
+        return None if refused and asked.degenerate != "nan" else g
+    with np.errstate(all="ignore"):
+        return plain.backward(np, w, V, gw, gV, asked.convention)
+
+
+def _is_zero(g: Any) -> bool:
+    """Whether that is seen at once: one number that stands for all."""
+    return not any(g.strides) and not g[(0,) * g.ndim]
