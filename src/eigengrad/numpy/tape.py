@@ -12,11 +12,9 @@ import numpy as np
 from .. import public
 from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
-from ..namespace import attach, namespace, zeros
+from ..namespace import attach, namespace, small_gradient, zeros
 from ..namespace import xp as _xp
 from ..operands import Values, leaf, moving, operand, returned, together
-from ..public.binding import How
-from ..reading import READINGS
 from ..rules import Rule
 from ..rules.blocks import BLOCKS
 from ..solvers import short
@@ -116,13 +114,7 @@ class _Recording(SimpleNamespace):
 
 def _small_vjp(xp: Any, x: Any, out: Any, gout: Any, asked: short.Options) -> Any:
     (w, V), (gw, gV) = out, gout
-    if not isinstance(gw, Dual) and not isinstance(gV, Dual):
-        g = short.pullback(w, V, gw, gV, asked)
-        if g is not None:
-            return (g,)
-    W, zero = xp.embed(w), zeros(V)
-    (G,) = BLOCKS.vjp(xp, (), (w, W, V, W), (gw, zero, gV, zero), How(asked.degenerate))
-    return (READINGS[asked.convention].pull(xp, G),)
+    return (small_gradient(xp, w, V, gw, gV, asked),)
 
 
 #: From a small array to w and V, and the first derivative back; where that is refused, the rule of blocks.py says why.
