@@ -65,7 +65,7 @@ def forward(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) 
 def values(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str, single: bool) -> Any:
     """w alone; None where the rules must look: where it is not finite, or must be `single` and is not."""
     w = _solved(m, eigensolver, A, convention)
-    return None if w is None or not (_single(m, w) if single else m.isfinite(w).all()) else w
+    return None if w is None or not (_single if single else _finite)(m, w) else w
 
 
 def _solved(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> Any:
@@ -102,12 +102,22 @@ def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
 
 def _single(m: Any, w: Any) -> Any:
     """Whether all are finite, and none counts as equal to another."""
-    if len(w.shape) == 1 and 1 < w.shape[0] <= FEW:
+    if w.shape[-1] == 1:
+        return _finite(m, w)
+    if _few(w):
         spectrum, least = w.tolist(), EQUAL * _eps(m, w)
         least *= max(abs(spectrum[0]), abs(spectrum[-1]))
         return all(upper - lower > least for lower, upper in pairwise(spectrum))
     apart = w[..., 1:] - w[..., :-1] > EQUAL * _eps(m, w) * _whole(m, w)
-    return apart.all() if w.shape[-1] > 1 else m.isfinite(w).all()  # what is not finite is not apart
+    return apart.all()  # what is not finite is not apart
+
+
+def _finite(m: Any, w: Any) -> Any:
+    return all(map(math.isfinite, w.tolist())) if _few(w) else m.isfinite(w).all()
+
+
+def _few(w: Any) -> bool:
+    return len(w.shape) == 1 and w.shape[0] <= FEW
 
 
 def _eps(m: Any, w: Any) -> float:
