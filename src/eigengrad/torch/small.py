@@ -6,6 +6,7 @@ torch.func, an error and its words, is the rules'.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from ..solvers import plain, short, small
 from ..solvers.short import Options
 
 BITS = {torch.float32: 32, torch.float64: 64}
-_ZEROS = {dtype: torch.zeros((), dtype=dtype) for dtype in BITS}
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
 THREADS = 64
 _KINDS = (torch.Tensor, torch.nn.Parameter)
@@ -90,6 +90,11 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
     return torch.from_numpy(plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention))
 
 
+@lru_cache(maxsize=64)
+def _zeros(dtype: torch.dtype, shape: torch.Size) -> torch.Tensor:
+    return torch.zeros((), dtype=dtype, device="cpu").expand(2, *shape)
+
+
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     """The rule of blocks.py: w, V, and in one array of zeros, which takes no memory, W and echo, for derivatives alone.
 
@@ -99,7 +104,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, found: Any, call: Any) -> Any:
         w, V = found
-        out = w, V, _ZEROS[w.dtype].expand(2, *V.shape)
+        out = w, V, _zeros(V.dtype, V.shape).detach()
         ctx.save_for_backward(*out)
         ctx.set_materialize_grads(False)
         ctx.call = call
