@@ -53,6 +53,17 @@ def test_jacobian_hessian_and_the_named_tuple(autograd):
     assert eigengrad.autograd.eigh(A)._fields == ("eigenvalues", "eigenvectors")
 
 
+def test_forward_mode_of_one_small_matrix(autograd):
+    """Whose reverse mode is one step: each direction of a gradient, beside forward mode along it."""
+    a, E = np.random.default_rng(3).standard_normal((2, 4, 4))
+    w, slopes = autograd.make_jvp(eigengrad.autograd.eigvalsh)(a)(E)
+    V = np.linalg.eigh((a + a.T) / 2).eigenvectors
+    assert np.allclose(slopes, np.einsum("ji,jk,ki->i", V, E, V), rtol=0, atol=1e-13)
+    back, again = autograd.make_vjp(eigengrad.autograd.eigvalsh)(a)
+    assert np.allclose(again, w, rtol=0, atol=1e-14)
+    assert np.allclose(back(np.arange(4.0)), V @ np.diag(np.arange(4.0)) @ V.T, rtol=0, atol=1e-13)
+
+
 def test_the_front_finds_boxes(autograd):
     g = autograd.grad(lambda a: eigengrad.eigh(a).eigenvalues[0])(np.diag([1.0, 2.0]))
     assert np.allclose(g, np.diag([1.0, 0.0]), atol=1e-15)

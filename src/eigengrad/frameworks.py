@@ -50,13 +50,14 @@ def adapter(name: str) -> Any:
 def adapter_for(*arrays: Any) -> Any:
     """The adapter for the first argument; or, of a NumPy array beside arrays of a framework, for them."""
     array = arrays[0]
-    others = {framework_of(type(x)) for x in arrays if hasattr(x, "dtype")} - {"numpy", None}
-    if len(others) > 1:
-        titles = " and ".join(sorted(FRAMEWORKS[name].title for name in others if name))
-        raise FrameworkError(f"These arrays are of {titles}; no derivative passes between them. Convert one first.")
-    if others and framework_of(type(array)) == "numpy":
-        return adapter(str(others.pop()))
     name = framework_of(type(array))
+    if len(arrays) > 1:
+        others = {framework_of(type(x)) for x in arrays if hasattr(x, "dtype")} - {"numpy", None}
+        if len(others) > 1:
+            titles = " and ".join(sorted(FRAMEWORKS[name].title for name in others if name))
+            raise FrameworkError(f"These arrays are of {titles}; no derivative passes between them. Convert one first.")
+        if others and name == "numpy":
+            return adapter(str(others.pop()))
     if name is None:
         raise FrameworkError(
             f"A {type(array).__module__}.{type(array).__qualname__} is no array of a framework that eigengrad knows: "

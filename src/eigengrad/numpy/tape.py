@@ -12,10 +12,12 @@ import numpy as np
 from .. import public
 from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
-from ..namespace import attach, namespace, zeros
+from ..namespace import attach, namespace, small_gradient, zeros
 from ..namespace import xp as _xp
 from ..operands import Values, leaf, moving, operand, returned, together
 from ..rules import Rule
+from ..rules.blocks import BLOCKS
+from ..solvers import short
 
 
 class Gradients(NamedTuple):
@@ -98,8 +100,35 @@ def pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) ->
     return {**kwargs, name: moved(b, db) if dual else b}
 
 
+class _Recording(SimpleNamespace):
+    """The namespace of a record: made where more is asked of it than a small matrix, for that costs less."""
+
+    def __init__(self, record: Callable[[Rule, Any], Any], small: Callable[..., Any]) -> None:
+        rule = lambda rule: record(rule, _xp)  # noqa: E731  without a circle: what is kept goes with the pullback
+        super().__init__(record=record, small=small, rule=rule, tracked=lambda a: True)
+
+    def __getattr__(self, name: str) -> Any:
+        vars(self).update({**vars(namespace(self.record)), **vars(self)})
+        return vars(self)[name]
+
+
+def _small_vjp(xp: Any, x: Any, out: Any, gout: Any, asked: short.Options) -> Any:
+    (w, V), (gw, gV) = out, gout
+    return (small_gradient(xp, w, V, gw, gV, asked),)
+
+
+#: From a small array to w and V, and the first derivative back; where that is refused, the rule of blocks.py says why.
+_SMALL = Rule("small", 1, BLOCKS.primal, BLOCKS.jvp, _small_vjp)
+
+
 def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], Any]]:
     tape: list[tuple[Rule, tuple[Any, ...], tuple[Any, ...], Any]] = []
+
+    def small(a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
+        found = short.eigh(a, UPLO, degenerate)
+        if found is not None:
+            tape.append((_SMALL, (a,), found, short.options(UPLO, degenerate)))
+        return found
 
     def record(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
         run = attach(rule, _xp)
@@ -112,10 +141,7 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
 
         return function
 
-    recording = namespace(record)
-    recording.tracked = lambda a: True
-    recording.rule = lambda rule: record(rule, _xp)  # without a circle: what is kept goes with the pullback
-    result = body_of(function)(recording, a, *args, **kwargs)
+    result = body_of(function)(_Recording(record, small), a, *args, **kwargs)
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)

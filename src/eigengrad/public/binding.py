@@ -52,18 +52,19 @@ def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callab
 
 def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P, R]:
     """The public function that finds the framework by the type of its first argument."""
+    name = body.__name__
 
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         if not args:
             raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
-        arrays = (*args, *extra_arrays(kwargs))
+        arrays = (*args, *extra_arrays(kwargs)) if kwargs else args
         if callable(args[0]) and not hasattr(args[0], "shape"):  # a function of x and parameters
             params: Any = kwargs.get("params", ())
             arrays = (
                 tuple(params) if isinstance(params, tuple | list) else (params,) if hasattr(params, "dtype") else ()
             )
             arrays = arrays or (0.0,)
-        own = getattr(adapter_for(*arrays), body.__name__)
+        own = getattr(adapter_for(*arrays), name)
         return own(*args, **kwargs)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)

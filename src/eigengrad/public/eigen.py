@@ -225,7 +225,7 @@ def eigvalsh(
     """
     degenerate = option("degenerate", degenerate, DegenerateValues)
     if b is None and subset_by_index is None:
-        found = xp.small(a, UPLO, degenerate)
+        found = xp.small(a, UPLO, degenerate, False)
         if found is not None:
             return found[0]
     a, matrices, tracked, how = _problem(xp, a, b, UPLO, degenerate)

@@ -9,8 +9,10 @@ not there. What is not that simple, a cluster or a number that is not finite, is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR
 
 #: The largest order, and the most entries of a batch: beyond them the steps of the rules no longer count.
 MOST, ENTRIES = 512, 2**18
+#: Up to so many numbers, a loop in Python costs less than a few steps over arrays.
+FEW = 32
 
 
 def _turned(X: Any) -> Any:
@@ -27,8 +31,7 @@ def _turned(X: Any) -> Any:
 
 def _symmetric(A: Any) -> Any:
     H = 0.5 * A
-    H += 0.5 * _turned(A)
-    return H
+    return H + _turned(H)
 
 
 #: What the lower triangle of an array is, of which the solver reads no other.
@@ -51,16 +54,29 @@ def serves(n: int, batch: int) -> bool:
 
 def forward(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> tuple[Any, Any] | None:
     """w and V, with the signs of clusters.py; None where the rules must look. The solver reads the lower triangle."""
+    found = _solved(m, eigensolver, A, convention)
+    if found is None or not _single(m, found[0]):
+        return None
+    w, V = found
+    V *= m.where(_generic(m, w.shape[-1], w.dtype) @ V < 0.0, -1.0, 1.0)[..., None, :]
+    return w, V
+
+
+def values(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str, single: bool) -> Any:
+    """w alone; None where the rules must look: where it is not finite, or must be `single` and is not."""
+    w = _solved(m, eigensolver, A, convention)
+    return None if w is None or not (_single if single else _finite)(m, w) else w
+
+
+def _solved(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> Any:
+    """None where the solver fails, or may be handed what is not finite, of which it returns numbers all the same."""
+    H = _READ[convention](A)
+    if not math.isfinite(H.sum()):
+        return None
     try:
-        w, V = eigensolver(_READ[convention](A))
+        return eigensolver(H)
     except m.linalg.LinAlgError:
         return None
-    n = w.shape[-1]
-    apart = w[..., 1:] - w[..., :-1] > EQUAL * _eps(m, w) * _whole(m, w)
-    if not (apart.all() if n > 1 else m.isfinite(w).all()):  # what is not finite is not apart
-        return None
-    V *= m.where(_generic(m, n, w.dtype) @ V < 0.0, -1.0, 1.0)[..., None, :]
-    return w, V
 
 
 def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
@@ -82,6 +98,26 @@ def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
     q /= gaps
     _diagonal(m, q)[...] = 0.0 if gw is None else gw
     return _PULL[convention](m, V @ q @ VT)
+
+
+def _single(m: Any, w: Any) -> Any:
+    """Whether all are finite, and none counts as equal to another."""
+    if w.shape[-1] == 1:
+        return _finite(m, w)
+    if _few(w):
+        spectrum, least = w.tolist(), EQUAL * _eps(m, w)
+        least *= max(abs(spectrum[0]), abs(spectrum[-1]))
+        return all(upper - lower > least for lower, upper in pairwise(spectrum))
+    apart = w[..., 1:] - w[..., :-1] > EQUAL * _eps(m, w) * _whole(m, w)
+    return apart.all()  # what is not finite is not apart
+
+
+def _finite(m: Any, w: Any) -> Any:
+    return all(map(math.isfinite, w.tolist())) if _few(w) else m.isfinite(w).all()
+
+
+def _few(w: Any) -> bool:
+    return len(w.shape) == 1 and w.shape[0] <= FEW
 
 
 def _eps(m: Any, w: Any) -> float:

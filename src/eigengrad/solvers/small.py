@@ -63,33 +63,34 @@ def openmp() -> int:
 
 
 def forward(
-    bits: int, n: int, batch: int, reading: int, merged: int, A: int, w: int, V: int, threads: int = 1, team: int = 0
+    bits: int, n: int, batch: int, reading: int, merged: int, A: Any, w: Any, V: Any, threads: int = 1, team: int = 0
 ) -> int:
-    """w and V of contiguous matrices, by address; what happened, as bits."""
+    """w and V of contiguous matrices, by address, or of one thread as arrays of NumPy; what happened, as bits."""
     if team or threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.forward(bits, n, batch, reading, merged, A, w, V, team, threads)  # type: ignore[no-any-return]
+        return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         at = start * square
-        return _lanes.forward(bits, n, stop - start, reading, merged, A + at, w + start * size, V + at, 0, 1)  # type: ignore[no-any-return]
+        given = A + at, w + start * size, V + at
+        return _lanes.forward(bits, n, stop - start, reading, merged, 1, 0, *given)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
 
 
 def backward(
-    bits: int, n: int, batch: int, reading: int, judged: bool, w: int, V: int, gw: int, gV: int, gA: int,
+    bits: int, n: int, batch: int, reading: int, judged: bool, w: Any, V: Any, gw: Any, gV: Any, gA: Any,
     threads: int = 1, team: int = 0,
 ) -> int:  # fmt: skip
-    """The gradient by the entries of the arrays, by address, 0 for no gw or gV; whether one was refused."""
+    """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
     if team or threads == 1 or batch * n**3 < 2 * WORK:
-        return _lanes.backward(bits, n, batch, reading, judged, w, V, gw, gV, gA, team, threads)  # type: ignore[no-any-return]
+        return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
     def part(start: int, stop: int) -> int:
         row, at = start * size, start * square
         given = w + row, V + at, gw and gw + row, gV and gV + at, gA + at
-        return _lanes.backward(bits, n, stop - start, reading, judged, *given, 0, 1)  # type: ignore[no-any-return]
+        return _lanes.backward(bits, n, stop - start, reading, judged, 1, 0, *given)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
 
@@ -112,21 +113,33 @@ def _parts(part: Any, n: int, batch: int, threads: int) -> int:
     return int(np.bitwise_or.reduce(happened))
 
 
-def eigh(H: Any, merged: int, threads: int = 1) -> tuple[Any, Any, int]:
-    """w, V of Hermitian arrays, and what happened."""
-    H = np.ascontiguousarray(H)
-    n = H.shape[-1]
-    w, V = np.empty(H.shape[:-1], H.dtype), np.empty_like(H)
-    place = H.ctypes.data, w.ctypes.data, V.ctypes.data
-    return w, V, forward(BITS[H.dtype], n, H.size // (n * n), READINGS["lower"], merged, *place, threads)
+def _contiguous(x: Any) -> Any:
+    flags = x.flags
+    return x if flags.c_contiguous and flags.aligned else x.copy()
 
 
-def pullback(w: Any, V: Any, gw: Any, gV: Any, judged: bool, threads: int = 1) -> tuple[Any, bool]:
-    """The Hermitian gradient, NaN where it is refused, and whether any is; None stands for no gw or gV."""
-    w, V = np.ascontiguousarray(w), np.ascontiguousarray(V)
-    gw, gV = (None if g is None else np.ascontiguousarray(g, V.dtype) for g in (gw, gV))
-    n, gA = V.shape[-1], np.empty_like(V)
-    w_, V_, gw_, gV_, gA_ = (0 if x is None else x.ctypes.data for x in (w, V, gw, gV, gA))
-    bits, reading = BITS[V.dtype], READINGS["symmetric"]
-    happened = backward(bits, n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)
+def _places(threads: int, *arrays: Any) -> tuple[Any, ...]:
+    """Arrays as they are, or by address, which costs more, for a part to each thread."""
+    return arrays if threads == 1 else tuple(x if isinstance(x, int) else x.ctypes.data for x in arrays)
+
+
+def eigh(H: Any, merged: int, threads: int = 1, reading: int = READINGS["lower"]) -> tuple[Any, Any, int]:
+    """w, V of arrays that are Hermitian or read as such, and what happened."""
+    H = _contiguous(H)
+    shape, dtype = H.shape, H.dtype
+    n = shape[-1]
+    w, V = np.empty(shape[:-1], dtype), np.empty(shape, dtype)
+    A_, w_, V_ = _places(threads, H, w, V)
+    return w, V, forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+
+
+def pullback(
+    w: Any, V: Any, gw: Any, gV: Any, judged: bool, threads: int = 1, reading: int = READINGS["symmetric"]
+) -> tuple[Any, bool]:
+    """The gradient as the array was read, NaN where it is refused, and whether any is; None stands for no gw or gV."""
+    w, V = _contiguous(w), _contiguous(V)
+    gw, gV = (0 if g is None else _contiguous(np.asarray(g, V.dtype)) for g in (gw, gV))
+    n, gA = V.shape[-1], np.empty(V.shape, V.dtype)
+    w_, V_, gw_, gV_, gA_ = _places(threads, w, V, gw, gV, gA)
+    happened = backward(BITS[V.dtype], n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)
     return gA, bool(happened & REFUSED)

@@ -6,20 +6,21 @@ torch.func, an error and its words, is the rules'.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch._C import _are_functorch_transforms_active, _get_tracing_state, _len_torch_dispatch_stack
-from torch._C._functorch import is_legacy_batchedtensor
+from torch._C._functorch import is_legacy_batchedtensor, unwrap_if_dead
 from torch.autograd import forward_ad
 
-from ..lapack import eigh as by_lapack
+from .. import lapack
 from ..public.binding import How
-from ..reading import READINGS, by_uplo
+from ..reading import READINGS
 from ..rules.blocks import BLOCKS
-from ..solvers import plain, small
+from ..solvers import plain, short, small
+from ..solvers.short import Options
 
 BITS = {torch.float32: 32, torch.float64: 64}
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
@@ -29,26 +30,12 @@ TEAM = small.openmp()
 _KINDS = (torch.Tensor, torch.nn.Parameter)
 
 
-class Options(NamedTuple):
-    convention: str
-    reading: int  # the convention's number
-    turned: int
-    degenerate: str
-
-
-@cache
-def _options(UPLO: Any, degenerate: str) -> Options:
-    convention = by_uplo(UPLO)
-    turned = small.GENERIC_BASIS if degenerate == "subgradient" else small.MERGED
-    return Options(convention, small.READINGS[convention], turned, degenerate)
-
-
 def _plain(a: Any) -> bool:
     """Whether the numbers lie in memory as they are: no subclass, no transformation, no other device."""
     return (
         type(a) in _KINDS
         and a.dtype in BITS
-        and a.device.type == "cpu"
+        and a.is_cpu
         and a.layout == torch.strided
         and not torch.compiler.is_compiling()
         and _get_tracing_state() is None
@@ -59,47 +46,43 @@ def _plain(a: Any) -> bool:
     )
 
 
-def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
-    """w and V; None where the kernel does not serve, or met what must be explained."""
-    if (
-        UPLO not in (None, "L", "U")
-        or not _plain(a)
-        or a.ndim < 2
-        or degenerate == "split"
-        or forward_ad._current_level >= 0
-    ):
+def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
+    """w and V, or w alone; None where the kernel does not serve, or met what must be explained."""
+    options = short.options(UPLO, degenerate)
+    if options is None or not _plain(a) or forward_ad._current_level >= 0:
         return None
-    n, followed = a.shape[-1], a.requires_grad and torch.is_grad_enabled()
-    batch = a.numel() // (n * n) if n else 0
-    if a.shape[-2] != n:
+    shape, followed = a.shape, a.requires_grad and torch.is_grad_enabled()
+    if len(shape) < 2 or shape[-1] != shape[-2]:
         return None
-    by_kernel = small.fits(n, batch)
-    if not by_kernel and not plain.serves(n, batch):
+    n = shape[-1]
+    batch, x = a.numel() // (n * n) if n else 0, a.detach()
+    if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
+        found = _forward(x, n, batch, options)
+    elif plain.serves(n, batch):
+        found = _plain_forward(x, options, vectors or followed)
+    else:
         return None
-    options = _options(UPLO, degenerate)
-    x = a.detach()
-    found = _forward(x, n, batch, options) if by_kernel else _plain_forward(x, options.convention)
     if found is None or not followed:
         return found
-    w, V, _ = _Blocks.apply(a, found, (xp, options))
+    w, V, _ = _apply(unwrap_if_dead(a), found, (xp, options))
     return w, V
 
 
 def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
     A = a.contiguous()
-    w, V = A.new_empty(A.shape[:-1]), torch.empty_like(A)
+    w, V = A.new_empty(*A.shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
     happened = small.forward(
         BITS[a.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
         torch.get_num_threads(), TEAM,
     )  # fmt: skip
-    return None if happened & small.UNSOLVED or (happened and options.degenerate != "nan") else (w, V)
+    return (w, V) if short.kept(happened, options) else None
 
 
-def _plain_forward(a: Any, convention: str) -> Any:
+def _plain_forward(a: Any, options: Options, vectors: bool) -> Any:
     if a.shape[-1] >= THREADS:
-        return plain.forward(torch, torch.linalg.eigh, a, convention)
-    found = plain.forward(np, by_lapack, a.numpy(), convention)
-    return found and tuple(map(torch.from_numpy, found))
+        return short.in_steps(torch, torch.linalg, a, options, vectors)
+    found = short.in_steps(np, lapack, a.numpy(), options, vectors)
+    return found and tuple(x if x is None else torch.from_numpy(x) for x in found)
 
 
 def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
@@ -107,6 +90,11 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
         return plain.backward(torch, w, V, gw, gV, convention)
     gw, gV = (None if x is None else x.numpy() for x in (gw, gV))
     return torch.from_numpy(plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention))
+
+
+@lru_cache(maxsize=64)
+def _zeros(dtype: torch.dtype, shape: torch.Size) -> torch.Tensor:
+    return torch.zeros((), dtype=dtype, device="cpu").expand(2, *shape)
 
 
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
@@ -118,7 +106,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, found: Any, call: Any) -> Any:
         w, V = found
-        out = w, V, w.new_zeros(()).expand(2, *V.shape)
+        out = w, V, _zeros(V.dtype, V.shape).detach()
         ctx.save_for_backward(*out)
         ctx.set_materialize_grads(False)
         ctx.call = call
@@ -138,6 +126,10 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
             if gA is not None:
                 return gA, None, None
         return _by_rules(xp, options, w, V, squares, gw, gV, gsquares), None, None
+
+
+#: `_Blocks.apply` without its look for transformations of torch.func, where there are none.
+_apply = super(torch.autograd.Function, _Blocks).apply
 
 
 def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:

@@ -1,33 +1,70 @@
-/* The Python module: the kernels on memory addresses, with the interpreter's lock released.
- * Addresses let every framework hand over its own arrays without a copy; small.py checks shapes. */
+/* The Python module: the kernels on arrays, with the interpreter's lock released.
+ * An array is an address, by which every framework hands over its own without a copy, or an object with a contiguous
+ * buffer, which costs less to look up than NumPy's address; small.py checks shapes. */
 #ifndef Py_LIMITED_API
 #define Py_LIMITED_API 0x030B0000
 #endif
 #include <Python.h>
 #include <stdint.h>
+#include <string.h>
 #include "lanes.h"
 
-#define MOST 12
+#define NUMBERS 7
+#define MOST 5
 
-static int numbers(PyObject *const *args, Py_ssize_t count, Py_ssize_t want, long long *out)
+struct arrays {
+    long long x[NUMBERS];
+    void *at[MOST];
+    Py_buffer held[MOST];
+    int count;
+};
+
+static void let_go(struct arrays *a)
 {
+    while (a->count) PyBuffer_Release(&a->held[--a->count]);
+}
+
+/* Numbers, then arrays: `shapes` has a letter for each, of a matrix or a vector, large where it is written to. */
+static int take(PyObject *const *args, Py_ssize_t count, const char *shapes, struct arrays *a)
+{
+    Py_ssize_t want = NUMBERS + (Py_ssize_t)strlen(shapes);
+    a->count = 0;
     if (count != want) {
-        PyErr_Format(PyExc_TypeError, "expected %zd integers", want);
+        PyErr_Format(PyExc_TypeError, "expected %zd arguments", want);
         return -1;
     }
-    for (Py_ssize_t i = 0; i < want; i++) {
-        out[i] = PyLong_AsLongLong(args[i]);
-        if (out[i] == -1 && PyErr_Occurred()) return -1;
+    for (Py_ssize_t i = 0; i < NUMBERS; i++) {
+        a->x[i] = PyLong_AsLongLong(args[i]);
+        if (a->x[i] == -1 && PyErr_Occurred()) return -1;
     }
-    if (out[1] < 1 || out[1] > LANES_MAX_N) {
+    if (a->x[1] < 1 || a->x[1] > LANES_MAX_N) {
         PyErr_Format(PyExc_ValueError, "n must be between 1 and %d", LANES_MAX_N);
         return -1;
     }
+    for (Py_ssize_t i = 0; shapes[i]; i++) {
+        PyObject *array = args[NUMBERS + i];
+        int written = shapes[i] == 'M' || shapes[i] == 'V', matrix = shapes[i] == 'M' || shapes[i] == 'm';
+        if (PyLong_Check(array)) {
+            a->at[i] = PyLong_AsVoidPtr(array);
+            if (!a->at[i] && PyErr_Occurred()) goto failed;
+            continue;
+        }
+        Py_buffer *view = &a->held[a->count];
+        if (PyObject_GetBuffer(array, view, written ? PyBUF_WRITABLE : PyBUF_SIMPLE)) goto failed;
+        a->count++;
+        a->at[i] = view->buf;
+        if (view->len != a->x[0] / 8 * a->x[1] * (matrix ? a->x[1] : 1) * a->x[2]) {
+            PyErr_SetString(PyExc_ValueError, "an array of another size");
+            goto failed;
+        }
+    }
     return 0;
+failed:
+    let_go(a);
+    return -1;
 }
-#define ADDRESS(i) ((void *)(intptr_t)x[i])
 
-static struct lanes_team team(long long run, long long threads)
+static struct lanes_team team(long long threads, long long run)
 {
     struct lanes_team team = {(void (*)(void (*)(void *), void *, unsigned, unsigned))(intptr_t)run, (unsigned)threads};
     return team;
@@ -35,29 +72,33 @@ static struct lanes_team team(long long run, long long threads)
 
 static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    long long x[MOST];
+    struct arrays a;
+    const long long *x = a.x;
     int happened;
     (void)self;
-    if (numbers(args, count, 10, x)) return NULL;
-    struct lanes_team threads = team(x[8], x[9]);
+    if (take(args, count, "mVM", &a)) return NULL;
+    struct lanes_team threads = team(x[5], x[6]);
     Py_BEGIN_ALLOW_THREADS
-    happened = lanes_forward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], ADDRESS(5), ADDRESS(6),
-                             ADDRESS(7), &threads);
+    happened = lanes_forward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], a.at[0], a.at[1], a.at[2],
+                             &threads);
     Py_END_ALLOW_THREADS
+    let_go(&a);
     return PyLong_FromLong(happened);
 }
 
 static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    long long x[MOST];
+    struct arrays a;
+    const long long *x = a.x;
     int happened;
     (void)self;
-    if (numbers(args, count, 12, x)) return NULL;
-    struct lanes_team threads = team(x[10], x[11]);
+    if (take(args, count, "vmvmM", &a)) return NULL;
+    struct lanes_team threads = team(x[5], x[6]);
     Py_BEGIN_ALLOW_THREADS
-    happened = lanes_backward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], ADDRESS(5), ADDRESS(6),
-                              ADDRESS(7), ADDRESS(8), ADDRESS(9), &threads);
+    happened = lanes_backward((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], (int)x[4], a.at[0], a.at[1], a.at[2],
+                              a.at[3], a.at[4], &threads);
     Py_END_ALLOW_THREADS
+    let_go(&a);
     return PyLong_FromLong(happened);
 }
 
@@ -96,9 +137,9 @@ static PyObject *xla(PyObject *self, PyObject *ignored)
 
 static PyMethodDef methods[] = {
     {"forward", (PyCFunction)(void (*)(void))forward, METH_FASTCALL,
-     "forward(bits, n, batch, reading, merge, A, w, V, team, threads): eigendecompositions, by address; what happened, as bits"},
+     "forward(bits, n, batch, reading, merge, threads, team, A, w, V): eigendecompositions; what happened, as bits"},
     {"backward", (PyCFunction)(void (*)(void))backward, METH_FASTCALL,
-     "backward(bits, n, batch, reading, judge, w, V, gw, gV, gA, team, threads): the pullback, by address; 0 for no gw, gV"},
+     "backward(bits, n, batch, reading, judge, threads, team, w, V, gw, gV, gA): the pullback; 0 for no gw, gV"},
     {"choose", choose, METH_O, "choose(level): 0 for every processor, 1 up to AVX2; the name of what is used"},
     {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic): of clusters.py"},
     {"xla", xla, METH_NOARGS, "xla(): both as custom calls of XLA"},
