@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, host, jacobi, small
+from . import calculus, graph, host, jacobi, small
 
 __all__ = [
     "BlocksResult",
@@ -109,7 +109,7 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    if tf.executing_eagerly() or bad.shape[-1] is None or bad.shape[-1] < halves.LEAST:
+    if tf.executing_eagerly() or host.compiled() or (bad.shape.num_elements() or LEAST) < LEAST:
         return _choose(bad, look, yes, no)
     return tf.cond(tf.reduce_any(bad), yes, no)
 
@@ -188,7 +188,6 @@ _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.fl
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
 _xp.small_eigh = partial(small.eigh, _xp)
-_xp.small_pull = partial(small.pull, _xp, _tracked)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -256,17 +255,26 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     return lambda *args: run(tuple(args[:-1]), args[-1])
 
 
+def _primal(rule: Rule, *args: Any) -> tuple[Any, ...]:
+    return tuple(rule.primal(_branching, args[:-1], args[-1]))
+
+
 def _copies(tensors: Any) -> list[Any]:
     with record.stop_recording():
         return [tf.identity(t) for t in tensors]
 
 
 _COUNT = count()
+#: From so many eigenvalues on a branch costs less than it saves.
+LEAST = 1
 
+# What no derivative is taken of: with branches, and of rules no more than their numbers.
 _branching = SimpleNamespace(**vars(_xp) | {"choose": _branch})
 _branching.small_eigh = partial(small.eigh, _branching)
+_xp.small_pull = partial(small.pull, _xp, _tracked, graph.attach(_xp, _branching))
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+    setattr(_branching, _rule.name, partial(_primal, _rule))
 
 
 # -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------

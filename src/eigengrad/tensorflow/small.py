@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from .. import namespace
 from ..solvers import small
+from . import host
 
 
 def _here(V: Any) -> bool:
@@ -43,7 +44,17 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     return tf.convert_to_tensor(w), tf.convert_to_tensor(V)
 
 
-def pull(xp: Any, followed: Callable[[Any], bool], by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
+def pull(
+    xp: Any,
+    followed: Callable[[Any], bool],
+    graph: Callable[..., Any],
+    by: Callable[..., Any],
+    out: Any,
+    gout: Any,
+    how: Any,
+) -> Any:
+    if not tf.executing_eagerly() and not host.compiled():
+        return graph(by, out, gout, how)
     if not _here(out[2]) or any(map(followed, (*out, *gout))):
         return by(xp, out, gout, how)
     w, _, V, _ = seen = tuple(x.numpy() for x in out)
