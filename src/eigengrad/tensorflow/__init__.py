@@ -109,9 +109,7 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    if tf.executing_eagerly() or host.compiled() or (bad.shape.num_elements() or LEAST) < LEAST:
-        return _choose(bad, look, yes, no)
-    return tf.cond(tf.reduce_any(bad), yes, no)
+    return tf.cond(tf.reduce_any(bad), yes, no) if graph.serves(bad) else _choose(bad, look, yes, no)
 
 
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
@@ -154,7 +152,7 @@ _xp = SimpleNamespace(
     half=lambda X, Y: None,
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
-    again=lambda x: 1.0 * x,
+    again=tf.identity,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
     cast=_cast,
@@ -265,11 +263,9 @@ def _copies(tensors: Any) -> list[Any]:
 
 
 _COUNT = count()
-#: From so many eigenvalues on a branch costs less than it saves.
-LEAST = 1
 
 # What no derivative is taken of: with branches, and of rules no more than their numbers.
-_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch})
+_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch, "half": graph.half})
 _branching.small_eigh = partial(small.eigh, _branching)
 _xp.small_pull = partial(small.pull, _xp, _tracked, graph.attach(_xp, _branching))
 for _rule in RULES:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from .. import namespace
 from ..solvers import small
-from . import host
+from . import graph
 
 
 def _here(V: Any) -> bool:
@@ -33,7 +33,7 @@ def _threads() -> int:
 
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     if not _here(A):
-        return by(xp, A, how)  # type: ignore[no-any-return]
+        return graph.eigh(xp, by, A, how)
     H, happened = A.numpy(), small.UNSOLVED
     if _serves(A):
         turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
@@ -47,14 +47,14 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
 def pull(
     xp: Any,
     followed: Callable[[Any], bool],
-    graph: Callable[..., Any],
+    traced: Callable[..., Any],
     by: Callable[..., Any],
     out: Any,
     gout: Any,
     how: Any,
 ) -> Any:
-    if not tf.executing_eagerly() and not host.compiled():
-        return graph(by, out, gout, how)
+    if not tf.executing_eagerly():
+        return traced(by, out, gout, how)
     if not _here(out[2]) or any(map(followed, (*out, *gout))):
         return by(xp, out, gout, how)
     w, _, V, _ = seen = tuple(x.numpy() for x in out)
