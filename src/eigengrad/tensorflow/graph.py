@@ -23,7 +23,7 @@ from . import host
 
 _NUMBERS = numbers()
 #: From so many eigenvalues on a branch costs less than it saves, and from this order on half of a product does.
-LEAST, LARGE, BANDS = 64, 512, 4
+LEAST, LARGE, BANDS = 64, 512, 8
 
 
 def serves(w: Any) -> bool:
@@ -97,13 +97,12 @@ def _single(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         return sent_back(xp, V * gw[..., None, :], V)
     Q = tf.linalg.matmul(V, gV, transpose_a=True)
     Q = 0.5 * (Q - tf.linalg.matrix_transpose(Q))
+    Q = tf.linalg.set_diag(Q, tf.fill(tf.shape(w), tf.constant(float("inf"), w.dtype)))  # of what is not looked at
     gaps = w[..., None, :] - w[..., :, None]
-    inf = tf.fill(tf.shape(w), tf.constant(float("inf"), w.dtype))
-    least = tf.reduce_min(tf.abs(tf.linalg.set_diag(Q, inf)), [-2, -1])
     most = numerator(xp, w, tf.sqrt(count(xp, w)) * tf.reduce_max(tf.abs(gV), [-2, -1])[..., None], how)
-    Q = tf.cond(tf.reduce_any(least <= most[..., 0]), lambda: _exact(xp, Q, gaps, gV, w, how), lambda: Q)
-    K = Q / tf.linalg.set_diag(gaps, tf.ones_like(w))
-    return sent_back(xp, V @ tf.linalg.set_diag(K, gw), V)
+    small = tf.reduce_any(tf.reduce_min(tf.abs(Q), [-2, -1]) <= most[..., 0])
+    Q = tf.cond(small, lambda: _exact(xp, Q, gaps, gV, w, how), lambda: Q)
+    return sent_back(xp, V @ tf.linalg.set_diag(Q / gaps, gw), V)
 
 
 def _exact(xp: Any, Q: Any, gaps: Any, gV: Any, w: Any, how: Any) -> Any:
