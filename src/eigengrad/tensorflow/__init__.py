@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, graph, host, jacobi, small
+from . import calculus, direct, graph, host, jacobi, small
 
 __all__ = [
     "BlocksResult",
@@ -180,11 +180,11 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=tf.convert_to_tensor,
     hosted=lambda a: not host.compiled(),
-    small=lambda *_: None,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small = partial(direct.eigh, _xp)
 _xp.small_eigh = partial(small.eigh, _xp)
 
 
@@ -193,7 +193,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         return tuple(rule.primal(_branching, tuple(map(tf.stop_gradient, x)), how))
 
     def pull(x: Any, out: Any, gout: Any, how: Any) -> tuple[Any, ...]:
-        gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
+        gout = tuple(map(tf.convert_to_tensor, gout))  # tf.gather sends back IndexedSlices
+        gx = rule.vjp(_xp, tuple(x), tuple(out), gout, how)
         return tuple(None if g is None else tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
 
     def recorded(out: Any, x: Any, how: Any) -> tuple[Any, ...]:

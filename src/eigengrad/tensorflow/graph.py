@@ -67,7 +67,7 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
         def _(op: Any, g: Any, *_: Any) -> Any:
             # Of copies, for one of the inputs may have been made of another. A tape would not work in an accumulator.
             x = list(map(tf.identity, op.inputs[1:]))
-            return [None, *tf.gradients(by(xp, x[: len(x) // 2], x[len(x) // 2 :], how), x, g)]
+            return [None, *tf.gradients(by(xp, x[: len(x) // 2], x[len(x) // 2 :], how), x, tf.convert_to_tensor(g))]
 
         return name
 
