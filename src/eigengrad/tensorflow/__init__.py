@@ -18,7 +18,7 @@ import tensorflow as tf
 from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
 
-from .. import halves, public
+from .. import public
 from ..errors import unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind

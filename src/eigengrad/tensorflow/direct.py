@@ -66,19 +66,20 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
     if found is None:
         return None
     if followed and record.should_record_backprop([a]):
-        _record(xp, a, *found, options)
+        _record(xp, a, found, options)
     return found
 
 
-def _record(xp: Any, a: Any, w: Any, V: Any, options: Options) -> None:
+def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
     """The rule of blocks.py: w, V, and in one array of zeros, whose memory is never touched, W and echo."""
+    w, V = found
     ((zeros, _),) = _block(np.zeros, np.dtype(KINDS[V.dtype]), 2 * V.shape.num_elements())
     squares = _tensor(zeros.reshape(2, *V.shape))
 
     def backward(*gout: Any) -> Any:
         gw, gV, gsquares = map(tf.convert_to_tensor, gout)  # tf.gather sends back IndexedSlices
-        if _here(gw, gV, gsquares) and not np.any(_seen(gsquares)):
-            gA = _pull(*map(_seen, (w, V, gw, gV)), options)
+        if _here(gw, gV, gsquares) and not np.any(seen(gsquares)):
+            gA = _pull(options, *map(seen, (w, V, gw, gV)))
             if gA is not None:
                 return [gA]
         W, echo = tf.unstack(squares + tf.linalg.diag(tf.stop_gradient(w)))
@@ -95,12 +96,12 @@ def _here(*x: Any) -> bool:
 
 
 def _plain(a: Any, options: Options) -> Any:
-    found = plain.forward(np, by_lapack, _seen(a), options.convention)
+    found = plain.forward(np, by_lapack, seen(a), options.convention)
     return found and tuple(map(tf.constant, found))
 
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
-    A, n = _seen(a), shape[-1]
+    A, n = seen(a), shape[-1]
     (w, to_w), (V, to_V) = _block(np.empty, A.dtype, batch * n, batch * n * n)
     happened = small.forward(
         small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
@@ -110,7 +111,7 @@ def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any
     return _tensor(w.reshape(shape[:-1]) if batch != 1 or len(shape) > 2 else w), _tensor(V.reshape(shape))
 
 
-def _pull(w: Any, V: Any, gw: Any, gV: Any, options: Options) -> Any:
+def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     """The gradient; None where it is refused, and the rules say why."""
     n = V.shape[-1]
     batch = V.size // (n * n)
@@ -119,7 +120,7 @@ def _pull(w: Any, V: Any, gw: Any, gV: Any, options: Options) -> Any:
     ((gA, to_gA),) = _block(np.empty, V.dtype, V.size)
     refused = small.backward(
         small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",
-        *map(_address, (w, V, gw, gV)), to_gA, threads(n, batch),
+        _address(w), _address(V), _address(gw), _address(gV), to_gA, threads(n, batch),
     )  # fmt: skip
     return None if refused and options.degenerate != "nan" else _tensor(gA.reshape(V.shape))
 
@@ -151,8 +152,8 @@ def _tensor(x: Any) -> Any:
     return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
 
 
-def _seen(x: Any) -> Any:
-    """The numbers of a tensor, without a copy."""
+def seen(x: Any) -> Any:
+    """The numbers of a tensor, without a copy, which nobody may change."""
     return np.asarray(memoryview(x))
 
 

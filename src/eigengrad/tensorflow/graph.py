@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import count as numbers
+from itertools import pairwise
 from typing import Any
 
 import tensorflow as tf
@@ -118,7 +119,7 @@ def half(X: Any, Y: Any) -> Any:
     if len(X.shape) > 2 or n is None or n < LARGE:
         return None
     cuts = [n * k // BANDS for k in range(BANDS + 1)]
-    bands = list(zip(cuts[:-1], cuts[1:], strict=True))
+    bands = list(pairwise(cuts))
     rows = [tf.linalg.matmul(X[i:j], Y[:j], adjoint_b=True) for i, j in bands]
     square = [R[:, i:] for R, (i, _) in zip(rows, bands, strict=True)]
     whole = []
