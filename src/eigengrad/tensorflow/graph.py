@@ -1,4 +1,4 @@
-"""Decompositions and gradients in a graph, with a branch for the frequent case: finite, real, all eigenvalues single.
+"""Decompositions and gradients in a graph, with a branch for the frequent case: finite, and all eigenvalues single.
 
 TensorFlow cannot differentiate a branch in all modes: accumulators around a function find intermediate values without
 tangents. So nothing ever differentiates one: where a derivative of a gradient is taken, the gradient is computed once
@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util, record
 
-from ..clusters import count, generic_phases, lengths, numerator, repeated
+from ..clusters import count, generic_phases, lengths, numerator, repeated, rounding
 from ..reading import sent_back
 from ..rules.asked import drowned
 from ..rules.blocks import finish, solve
@@ -77,7 +77,7 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
 def _pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
     (w, _, V, _), (gw, gW, gV, gecho) = out, gout
-    if how.degenerate == "nan" or V.dtype.is_complex or not _zero(gW) or not _zero(gecho):
+    if how.degenerate == "nan" or not _zero(gW) or not _zero(gecho):
         return by(xp, out, gout, how)
     shared = tf.reduce_any(repeated(xp, w))
     several = how.but(single=False)
@@ -93,17 +93,22 @@ def _zero(g: Any) -> bool:
 
 
 def _single(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
-    """The gradient of real matrices whose eigenvalues are all single, in as few steps as there are."""
+    """The gradient of matrices whose eigenvalues are all single, in as few steps as there are."""
     if _zero(gV):
-        return sent_back(xp, V * gw[..., None, :], V)
-    Q = tf.linalg.matmul(V, gV, transpose_a=True)
-    Q = 0.5 * (Q - tf.linalg.matrix_transpose(Q))
-    Q = tf.linalg.set_diag(Q, tf.fill(tf.shape(w), tf.constant(float("inf"), w.dtype)))  # of what is not looked at
+        return sent_back(xp, V * xp.cast(gw, V)[..., None, :], V)
+    Q = 0.5 * tf.linalg.matmul(V, gV, adjoint_a=True)
+    Q, sizes = Q - tf.linalg.adjoint(Q), tf.abs(gV)
+    if V.dtype.is_complex:  # the phases
+        own = tf.abs(tf.math.imag(tf.linalg.diag_part(Q)))
+        allowed = rounding(xp, w, 2.0 * tf.reduce_sum(tf.abs(V) * sizes, -2), how)
+        gw = xp.where(own > allowed, float("nan"), gw)
+    Q = tf.linalg.set_diag(Q, xp.cast(tf.fill(tf.shape(w), tf.constant(float("inf"), w.dtype)), Q))  # not looked at
     gaps = w[..., None, :] - w[..., :, None]
-    most = numerator(xp, w, tf.sqrt(count(xp, w)) * tf.reduce_max(tf.abs(gV), [-2, -1])[..., None], how)
+    most = numerator(xp, w, tf.sqrt(count(xp, w)) * tf.reduce_max(sizes, [-2, -1])[..., None], how)
     small = tf.reduce_any(tf.reduce_min(tf.abs(Q), [-2, -1]) <= most[..., 0])
     Q = tf.cond(small, lambda: _exact(xp, Q, gaps, gV, w, how), lambda: Q)
-    return sent_back(xp, V @ tf.linalg.set_diag(Q / gaps, gw), V)
+    Q = Q * xp.cast(1.0 / gaps, Q) if V.dtype.is_complex else Q / gaps
+    return sent_back(xp, V @ tf.linalg.set_diag(Q, xp.cast(gw, Q)), V)
 
 
 def _exact(xp: Any, Q: Any, gaps: Any, gV: Any, w: Any, how: Any) -> Any:
