@@ -18,7 +18,7 @@ import tensorflow as tf
 from ml_dtypes import finfo  # NumPy's, and of bfloat16; TensorFlow needs it too
 from tensorflow.python.eager import record  # what tf.custom_gradient itself is made of
 
-from .. import public
+from .. import halves, public
 from ..errors import unconverged
 from ..namespace import total
 from ..public import BlocksResult, EighResult, bind
@@ -109,7 +109,8 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    return tf.cond(tf.reduce_any(bad), yes, no) if graph.serves(bad) else _choose(bad, look, yes, no)
+    large = not tf.executing_eagerly() and (bad.shape[-1] or 0) >= halves.LEAST  # XLA is worth one then, too
+    return tf.cond(tf.reduce_any(bad), yes, no) if large or graph.serves(bad) else _choose(bad, look, yes, no)
 
 
 def _total(function: Callable[[Any], Any], n: Any) -> Any:

@@ -44,9 +44,12 @@ def _options(UPLO: Any, degenerate: str) -> Options:
 
 def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
     """w and V; None where this does not serve, or met what must be explained."""
+    if not tf.executing_eagerly():
+        return None
+    if isinstance(a, tf.Variable):
+        a = tf.convert_to_tensor(a)
     if (
         not isinstance(a, tf.__internal__.EagerTensor)
-        or not tf.executing_eagerly()
         or a.dtype not in KINDS
         or "CPU" not in a.device
         or UPLO not in (None, "L", "U")
