@@ -90,13 +90,13 @@ def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
         if xp.any(small):
             left, right = norm()[..., rows, None], norm()[..., None, columns]
-            T = xp.where(_drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
+            T = xp.where(drowned(xp, R, gaps, xp.where(left > right, left, right), w, how), 0.0, T)
         return T if own is None else xp.where(own, xp.cast(gw, V)[..., None, columns], T)
 
     return mirrored(xp, n, tile)
 
 
-def _drowned(xp: Any, Q: Any, gaps: Any, norms: Any, w: Any, how: Any) -> Any:
+def drowned(xp: Any, Q: Any, gaps: Any, norms: Any, w: Any, how: Any) -> Any:
     """Where Q is rounding, which a small gap would magnify."""
     return (xp.abs(gaps) <= NEAR * largest(xp, w)[..., None]) & (xp.abs(Q) <= numerator(xp, w, norms, how))
 
@@ -111,5 +111,5 @@ def _outside(xp: Any, V: Any, gJ: Any, w: Any, wJ: Any, out: Any, how: Any) -> A
     Q = adjoint(xp, V) @ gJ
     gaps = wJ[..., None, :] - w[..., :, None]
     inside = xp.constant(out[:, None] * np.ones(1), w) == 0.0
-    none = inside | _drowned(xp, Q, gaps, lengths(xp, gJ)[..., None, :], w, how)
+    none = inside | drowned(xp, Q, gaps, lengths(xp, gJ)[..., None, :], w, how)
     return xp.where(none, 0.0, Q / xp.cast(xp.where(none, 1.0, gaps), Q))

@@ -132,7 +132,12 @@ def solve(xp: Any, A: Any, how: Any, turned: Any = lambda xp, w, V: V) -> tuple[
     w, V = xp.eigensolver(finite)
     V = turned(xp, w, V)
     w = xp.where(broken, float("nan"), solved(xp, w, finite, how))
-    return w, xp.where(xp.isfinite(w)[..., None, :], V, float("nan"))
+    return w, _masked(xp, w, V)
+
+
+def _masked(xp: Any, w: Any, V: Any) -> Any:
+    """The vectors, NaN where the values are."""
+    return xp.where(xp.isfinite(w)[..., None, :], V, float("nan"))
 
 
 def values(xp: Any, A: Any, how: Any) -> Any:
@@ -155,6 +160,12 @@ def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
 def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     w, V = solve(xp, A, how, generic_phases)
     return generic(xp, _merged(xp, w, how), V, how)
+
+
+def finish(xp: Any, w: Any, V: Any, A: Any, how: Any) -> tuple[Any, Any]:
+    """`decompose` of finite matrices, from what a solver found, its phases turned."""
+    w = solved(xp, w, A, how)
+    return generic(xp, _merged(xp, w, how), _masked(xp, w, V), how)
 
 
 def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:

@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, host, jacobi, small
+from . import calculus, direct, graph, host, jacobi, small
 
 __all__ = [
     "BlocksResult",
@@ -109,9 +109,8 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    if tf.executing_eagerly() or bad.shape[-1] is None or bad.shape[-1] < halves.LEAST:
-        return _choose(bad, look, yes, no)
-    return tf.cond(tf.reduce_any(bad), yes, no)
+    large = not tf.executing_eagerly() and (bad.shape[-1] or 0) >= halves.LEAST  # XLA is worth one then, too
+    return tf.cond(tf.reduce_any(bad), yes, no) if large or graph.serves(bad) else _choose(bad, look, yes, no)
 
 
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
@@ -154,7 +153,7 @@ _xp = SimpleNamespace(
     half=lambda X, Y: None,
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
-    again=lambda x: 1.0 * x,
+    again=tf.identity,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),
     cast=_cast,
@@ -182,13 +181,12 @@ _xp = SimpleNamespace(
     matrix=host.matrix,
     lift=tf.convert_to_tensor,
     hosted=lambda a: not host.compiled(),
-    small=lambda *_: None,
 )
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
+_xp.small = partial(direct.eigh, _xp)
 _xp.small_eigh = partial(small.eigh, _xp)
-_xp.small_pull = partial(small.pull, _xp, _tracked)
 
 
 def _attach(rule: Rule) -> Callable[..., Any]:
@@ -196,7 +194,8 @@ def _attach(rule: Rule) -> Callable[..., Any]:
         return tuple(rule.primal(_branching, tuple(map(tf.stop_gradient, x)), how))
 
     def pull(x: Any, out: Any, gout: Any, how: Any) -> tuple[Any, ...]:
-        gx = rule.vjp(_xp, tuple(x), tuple(out), tuple(gout), how)
+        gout = tuple(map(tf.convert_to_tensor, gout))  # tf.gather sends back IndexedSlices
+        gx = rule.vjp(_xp, tuple(x), tuple(out), gout, how)
         return tuple(None if g is None else tf.cast(g, v.dtype) for g, v in zip(gx, x, strict=True))
 
     def recorded(out: Any, x: Any, how: Any) -> tuple[Any, ...]:
@@ -256,6 +255,10 @@ def _attach(rule: Rule) -> Callable[..., Any]:
     return lambda *args: run(tuple(args[:-1]), args[-1])
 
 
+def _primal(rule: Rule, *args: Any) -> tuple[Any, ...]:
+    return tuple(rule.primal(_branching, args[:-1], args[-1]))
+
+
 def _copies(tensors: Any) -> list[Any]:
     with record.stop_recording():
         return [tf.identity(t) for t in tensors]
@@ -263,10 +266,13 @@ def _copies(tensors: Any) -> list[Any]:
 
 _COUNT = count()
 
-_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch})
+# What no derivative is taken of: with branches, and of rules no more than their numbers.
+_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch, "half": graph.half})
 _branching.small_eigh = partial(small.eigh, _branching)
+_xp.small_pull = partial(small.pull, _xp, _tracked, graph.attach(_xp, _branching))
 for _rule in RULES:
     setattr(_xp, _rule.name, _attach(_rule))
+    setattr(_branching, _rule.name, partial(_primal, _rule))
 
 
 # -- for auditing: any function of tensors, seen from NumPy -----------------------------------------------------------

@@ -4,7 +4,6 @@ takes half as long."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,8 @@ import tensorflow as tf
 
 from .. import namespace
 from ..solvers import small
+from . import graph
+from .direct import seen, threads
 
 
 def _here(V: Any) -> bool:
@@ -26,32 +27,38 @@ def _serves(V: Any) -> bool:
     return small.fits(n, V.shape.num_elements() // max(n * n, 1))
 
 
-def _threads() -> int:
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
-
-
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     if not _here(A):
-        return by(xp, A, how)  # type: ignore[no-any-return]
-    H, happened = A.numpy(), small.UNSOLVED
+        return graph.eigh(xp, by, A, how)
+    H, happened = seen(A), small.UNSOLVED
     if _serves(A):
         turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
-        w, V, happened = small.eigh(H, turned, _threads())
+        w, V, happened = small.eigh(H, turned, threads(H.shape[-1], H.size // H.shape[-1] ** 2))
     if happened & small.UNSOLVED:
         with namespace.quiet():
             w, V = by(namespace.xp, H, how)
     return tf.convert_to_tensor(w), tf.convert_to_tensor(V)
 
 
-def pull(xp: Any, followed: Callable[[Any], bool], by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
+def pull(
+    xp: Any,
+    followed: Callable[[Any], bool],
+    traced: Callable[..., Any],
+    by: Callable[..., Any],
+    out: Any,
+    gout: Any,
+    how: Any,
+) -> Any:
+    if not tf.executing_eagerly():
+        return traced(by, out, gout, how)
     if not _here(out[2]) or any(map(followed, (*out, *gout))):
         return by(xp, out, gout, how)
-    w, _, V, _ = seen = tuple(x.numpy() for x in out)
-    gw, gW, gV, gecho = given = tuple(g.numpy() for g in gout)
+    w, _, V, _ = found = tuple(map(seen, out))
+    gw, gW, gV, gecho = given = tuple(map(seen, gout))
     if not how.coarse and _serves(out[2]) and not np.any(gW) and not np.any(gecho):
         judged = how.degenerate != "subgradient"
-        gA, refused = small.pullback(w, V, gw, gV, judged, _threads())
+        gA, refused = small.pullback(w, V, gw, gV, judged, threads(V.shape[-1], w.size // V.shape[-1]))
         if not refused or how.degenerate == "nan":
             return tf.convert_to_tensor(gA)
     with namespace.quiet():
-        return tf.convert_to_tensor(by(namespace.xp, seen, given, how))
+        return tf.convert_to_tensor(by(namespace.xp, found, given, how))

@@ -1,0 +1,164 @@
+"""Small matrices while TensorFlow runs step by step on the CPU: from the tensor to w and V in one step of NumPy or of
+the compiled kernel, and back in another.
+
+A step of TensorFlow costs as much as the kernel needs for a hundred matrices. What this serves is a first derivative
+that nobody follows, without accumulators. Everything else, and an error and its words, is the rules'.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import forwardprop_util, record
+
+from ..lapack import eigh as by_lapack
+from ..public.binding import How
+from ..reading import READINGS, by_uplo
+from ..rules.blocks import BLOCKS
+from ..solvers import plain, small
+
+KINDS = {tf.float32: np.float32, tf.float64: np.float64}
+#: TensorFlow's own arrays begin at multiples of this many bytes, and it relies on that.
+ALIGNED = 64
+
+
+class Options(NamedTuple):
+    convention: str
+    reading: int  # the convention's number
+    turned: int
+    degenerate: str
+
+
+@cache
+def _options(UPLO: Any, degenerate: str) -> Options:
+    convention = by_uplo(UPLO)
+    turned = small.GENERIC_BASIS if degenerate == "subgradient" else small.MERGED
+    return Options(convention, small.READINGS[convention], turned, degenerate)
+
+
+def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
+    """w and V; None where this does not serve, or met what must be explained."""
+    if not tf.executing_eagerly():
+        return None
+    if isinstance(a, tf.Variable):
+        a = tf.convert_to_tensor(a)
+    if (
+        not isinstance(a, tf.__internal__.EagerTensor)
+        or a.dtype not in KINDS
+        or "CPU" not in a.device
+        or UPLO not in (None, "L", "U")
+        or degenerate == "split"
+    ):
+        return None
+    shape = tuple(a.shape)
+    n = shape[-1] if len(shape) > 1 and shape[-1] == shape[-2] else 0
+    batch = prod(shape[:-2])
+    if not small.fits(n, batch) and not plain.serves(n, batch):
+        return None
+    followed = record.could_possibly_record()
+    if followed and forwardprop_util.pack_tangents([a]).tangents:
+        return None
+    options = _options(UPLO, degenerate)
+    found = _kernel(a, shape, batch, options) if small.fits(n, batch) else _plain(a, options)
+    if found is None:
+        return None
+    if followed and record.should_record_backprop([a]):
+        _record(xp, a, found, options)
+    return found
+
+
+def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
+    """The rule of blocks.py: w, V, and in one array of zeros, whose memory is never touched, W and echo."""
+    w, V = found
+    ((zeros, _),) = _block(np.zeros, np.dtype(KINDS[V.dtype]), 2 * V.shape.num_elements())
+    squares = _tensor(zeros.reshape(2, *V.shape))
+
+    def backward(*gout: Any) -> Any:
+        gw, gV, gsquares = map(tf.convert_to_tensor, gout)  # tf.gather sends back IndexedSlices
+        if _here(gw, gV, gsquares) and not np.any(seen(gsquares)):
+            gA = _pull(options, *map(seen, (w, V, gw, gV)))
+            if gA is not None:
+                return [gA]
+        W, echo = tf.unstack(squares + tf.linalg.diag(tf.stop_gradient(w)))
+        gW, gecho = tf.unstack(gsquares)
+        (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
+        return [READINGS[options.convention].pull(xp, G)]
+
+    record.record_operation("eigh", [w, V, squares], [a], backward, None)
+
+
+def _here(*x: Any) -> bool:
+    """Whether nobody follows, and the numbers lie in memory."""
+    return tf.executing_eagerly() and not record.could_possibly_record() and all("CPU" in v.device for v in x)
+
+
+def _plain(a: Any, options: Options) -> Any:
+    found = plain.forward(np, by_lapack, seen(a), options.convention)
+    return found and tuple(map(tf.constant, found))
+
+
+def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
+    A, n = seen(a), shape[-1]
+    (w, to_w), (V, to_V) = _block(np.empty, A.dtype, batch * n, batch * n * n)
+    happened = small.forward(
+        small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
+    )
+    if happened & small.UNSOLVED or (happened and options.degenerate != "nan"):
+        return None
+    return _tensor(w.reshape(shape[:-1]) if batch != 1 or len(shape) > 2 else w), _tensor(V.reshape(shape))
+
+
+def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
+    """The gradient; None where it is refused, and the rules say why."""
+    n = V.shape[-1]
+    batch = V.size // (n * n)
+    if not small.fits(n, batch):
+        return tf.constant(plain.backward(np, w, V, gw, gV, options.convention))
+    ((gA, to_gA),) = _block(np.empty, V.dtype, V.size)
+    refused = small.backward(
+        small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",
+        _address(w), _address(V), _address(gw), _address(gV), to_gA, threads(n, batch),
+    )  # fmt: skip
+    return None if refused and options.degenerate != "nan" else _tensor(gA.reshape(V.shape))
+
+
+def threads(n: int, batch: int) -> int:
+    """As many as TensorFlow would take, where there is work for them: to ask costs as much as a step."""
+    if batch * n**3 < 2 * small.WORK:
+        return 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+
+
+def _block(make: Callable[..., Any], dtype: Any, *sizes: int) -> list[tuple[Any, int]]:
+    """Arrays and their addresses, in one block of memory, each where TensorFlow can take it over as it is."""
+    unit = ALIGNED // dtype.itemsize
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + size + -size % unit)
+    block = make(starts[-1] + unit, dtype)
+    address = _address(block)
+    first = -address % ALIGNED // dtype.itemsize
+    return [
+        (block[first + i : first + i + size], address + (first + i) * dtype.itemsize)
+        for i, size in zip(starts, sizes, strict=False)
+    ]
+
+
+def _tensor(x: Any) -> Any:
+    """Part of a block, which nobody else holds, as a tensor."""
+    return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+
+
+def seen(x: Any) -> Any:
+    """The numbers of a tensor, without a copy, which nobody may change."""
+    return np.asarray(memoryview(x))
+
+
+def _address(x: Any) -> int:
+    return x.__array_interface__["data"][0]  # type: ignore[no-any-return]
