@@ -9,52 +9,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util, record
 
-from ..lapack import eigh as by_lapack
+from .. import lapack
 from ..public.binding import How
-from ..reading import READINGS, by_uplo
+from ..reading import READINGS
 from ..rules.blocks import BLOCKS
-from ..solvers import plain, small
+from ..solvers import plain, short, small
+from ..solvers.short import Options
 
 KINDS = {tf.float32: np.float32, tf.float64: np.float64}
 #: TensorFlow's own arrays begin at multiples of this many bytes, and it relies on that.
 ALIGNED = 64
 
 
-class Options(NamedTuple):
-    convention: str
-    reading: int  # the convention's number
-    turned: int
-    degenerate: str
-
-
-@cache
-def _options(UPLO: Any, degenerate: str) -> Options:
-    convention = by_uplo(UPLO)
-    turned = small.GENERIC_BASIS if degenerate == "subgradient" else small.MERGED
-    return Options(convention, small.READINGS[convention], turned, degenerate)
-
-
-def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
-    """w and V; None where this does not serve, or met what must be explained."""
-    if not tf.executing_eagerly():
+def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
+    """w and V, or w alone; None where this does not serve, or met what must be explained."""
+    options = short.options(UPLO, degenerate)
+    if options is None or not tf.executing_eagerly():
         return None
     if isinstance(a, tf.Variable):
         a = tf.convert_to_tensor(a)
-    if (
-        not isinstance(a, tf.__internal__.EagerTensor)
-        or a.dtype not in KINDS
-        or "CPU" not in a.device
-        or UPLO not in (None, "L", "U")
-        or degenerate == "split"
-    ):
+    if not isinstance(a, tf.__internal__.EagerTensor) or a.dtype not in KINDS or "CPU" not in a.device:
         return None
     shape = tuple(a.shape)
     n = shape[-1] if len(shape) > 1 and shape[-1] == shape[-2] else 0
@@ -64,11 +45,14 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str) -> Any:
     followed = record.could_possibly_record()
     if followed and forwardprop_util.pack_tangents([a]).tangents:
         return None
-    options = _options(UPLO, degenerate)
-    found = _kernel(a, shape, batch, options) if small.fits(n, batch) else _plain(a, options)
-    if found is None:
+    followed = followed and record.should_record_backprop([a])
+    if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
+        found = _kernel(a, shape, batch, options)
+    elif plain.serves(n, batch):
+        found = _plain(a, options, vectors or followed)
+    else:
         return None
-    if followed and record.should_record_backprop([a]):
+    if found is not None and followed:
         _record(xp, a, found, options)
     return found
 
@@ -98,9 +82,9 @@ def _here(*x: Any) -> bool:
     return tf.executing_eagerly() and not record.could_possibly_record() and all("CPU" in v.device for v in x)
 
 
-def _plain(a: Any, options: Options) -> Any:
-    found = plain.forward(np, by_lapack, seen(a), options.convention)
-    return found and tuple(map(tf.constant, found))
+def _plain(a: Any, options: Options, vectors: bool) -> Any:
+    found = short.in_steps(np, lapack, seen(a), options, vectors)
+    return found and tuple(x if x is None else tf.constant(x) for x in found)
 
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
@@ -109,7 +93,7 @@ def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any
     happened = small.forward(
         small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
     )
-    if happened & small.UNSOLVED or (happened and options.degenerate != "nan"):
+    if not short.kept(happened, options):
         return None
     return _tensor(w.reshape(shape[:-1]) if batch != 1 or len(shape) > 2 else w), _tensor(V.reshape(shape))
 
