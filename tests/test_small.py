@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 
 import fuzz_run
@@ -128,15 +130,14 @@ def test_threads_change_no_bit(dtype, monkeypatch):
 def test_threads_of_torch_change_no_bit(dtype):
     """Three of them, over parts of 192 matrices; what happened to one matrix is said, and its number alone is NaN."""
     pytest.importorskip("torch")
-    address = small.openmp()
-    if not address:
+    if not small.openmp():
         pytest.skip("torch has no threads of GNU OpenMP here")
     bits, n, count, rng = small.BITS[np.dtype(dtype)], 9, 1003, np.random.default_rng(6)
     A, gV = rng.standard_normal((2, count, n, n)).astype(dtype)
     A[400, 1, 0] = np.nan
     gw = np.zeros((count, n), dtype)
     found = []
-    for team in ((1, 0), (3, address)):  # threads and what runs them
+    for team in ((1, False), (3, True)):
         w, V, gA = np.zeros((count, n), dtype), np.zeros_like(A), np.zeros_like(A)
         place = [x.ctypes.data for x in (A, w, V)]
         assert small.forward(bits, n, count, 1, small.MERGED, *place, *team) == small.NOT_FINITE
@@ -146,6 +147,27 @@ def test_threads_of_torch_change_no_bit(dtype):
         found.append((w, V, gA))
     for one, three in zip(*found, strict=True):
         assert np.array_equal(one, three, equal_nan=True)
+
+
+@NO_KERNEL
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_forked_child_does_not_wait_for_threads_that_it_does_not_have(tmp_path):
+    pytest.importorskip("torch")
+    script = tmp_path / "parent.py"
+    script.write_text(
+        """
+import os, signal, torch, eigengrad.torch
+torch.set_num_threads(2)
+A = torch.ones(20000, 1, 1) * torch.diag(torch.arange(4.0))
+eigengrad.torch.eigh(A)
+if os.fork() == 0:
+    signal.alarm(30)
+    os._exit(0 if eigengrad.torch.eigvalsh(A)[-1, -1] == 3 else 1)
+print(os.wait()[1])
+"""
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "0"
 
 
 @NO_KERNEL

@@ -8,6 +8,7 @@ what there is.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from functools import cache
 from typing import Any
@@ -62,10 +63,23 @@ def openmp() -> int:
         return 0
 
 
+def _team(shared: bool, threads: int) -> int:
+    """A forked child would wait for threads that it does not have."""
+    return openmp() if shared and threads > 1 and os.getpid() == _PROCESS else 0
+
+
+_PROCESS = os.getpid()
+
+
 def forward(
-    bits: int, n: int, batch: int, reading: int, merged: int, A: Any, w: Any, V: Any, threads: int = 1, team: int = 0
-) -> int:
-    """w and V of contiguous matrices, by address, or of one thread as arrays of NumPy; what happened, as bits."""
+    bits: int, n: int, batch: int, reading: int, merged: int, A: Any, w: Any, V: Any, threads: int = 1,
+    shared: bool = False,
+) -> int:  # fmt: skip
+    """w and V of contiguous matrices, by address, or of one thread as arrays of NumPy; what happened, as bits.
+
+    Threads may be `shared` with an OpenMP runtime of the process.
+    """
+    team = _team(shared, threads)
     if team or threads == 1 or batch * n**3 < 2 * WORK:
         return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
@@ -80,9 +94,10 @@ def forward(
 
 def backward(
     bits: int, n: int, batch: int, reading: int, judged: bool, w: Any, V: Any, gw: Any, gV: Any, gA: Any,
-    threads: int = 1, team: int = 0,
+    threads: int = 1, shared: bool = False,
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
+    team = _team(shared, threads)
     if team or threads == 1 or batch * n**3 < 2 * WORK:
         return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n

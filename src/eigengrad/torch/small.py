@@ -25,8 +25,8 @@ from ..solvers.short import Options
 BITS = {torch.float32: 32, torch.float64: 64}
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
 THREADS = 64
-#: The threads of torch's own loops, which spin for a while after each: others would wait for a core.
-TEAM = small.openmp()
+#: Threads are those of torch's own loops, which spin for a while after each: others would wait for a core.
+SHARED = True
 _KINDS = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -73,7 +73,7 @@ def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
     w, V = A.new_empty(*A.shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
     happened = small.forward(
         BITS[a.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
-        torch.get_num_threads(), TEAM,
+        torch.get_num_threads(), SHARED,
     )  # fmt: skip
     return (w, V) if short.kept(happened, options) else None
 
@@ -145,7 +145,7 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     refused = small.backward(
         BITS[V.dtype], n, V.numel() // (n * n), options.reading, options.degenerate != "subgradient",
         w.data_ptr(), V.data_ptr(), 0 if gw is None else gw.data_ptr(), 0 if gV is None else gV.data_ptr(),
-        gA.data_ptr(), torch.get_num_threads(), TEAM,
+        gA.data_ptr(), torch.get_num_threads(), SHARED,
     )  # fmt: skip
     return None if refused and options.degenerate != "nan" else gA
 
