@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tracemalloc
 
 import fuzz_run
 import losses
@@ -431,6 +432,16 @@ def test_pullback(parts, engine):
         assert np.allclose(pullback((ones, None)), np.eye(4), rtol=0, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")  # which the rules say of infinity
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_cotangent_that_is_not_finite_gives_no_numbers(engine, bad):
+    """Also where what is rounding would be 0: an infinite column calls everything rounding."""
+    _, pullback = eigengrad.numpy.vjp(eigengrad.eigh, np.array([[1.0, 0.01], [0.01, 1.05]]))
+    gV = np.ones((2, 2))
+    gV[0, 0] = bad
+    assert not np.isfinite(pullback((None, gV))).any()
+
+
 def test_pullback_is_refused(engine):
     """Of a batch with a repeated eigenvalue, by its matrix."""
     A = np.stack([np.diag([1.0, 2.0, 5.0])] * 3)
@@ -593,3 +604,45 @@ def test_batched_cotangents_of_a_large_matrix(torch):
     a = torch.diag(torch.arange(64.0, dtype=torch.float64)).requires_grad_()
     J = torch.autograd.functional.jacobian(eigengrad.torch.eigvalsh, a, vectorize=True)
     assert torch.equal(J, torch.diag_embed(torch.eye(64, dtype=torch.float64)))
+
+
+# -- TensorFlow --------------------------------------------------------------------------------------------------------
+
+
+def test_values_alone_hold_no_memory_of_vectors():
+    """A program may keep the values of many calls."""
+    a = harness("tensorflow").tf.constant(np.random.default_rng(0).standard_normal((2000, 16, 16)))
+    tracemalloc.start()
+    try:
+        w = eigengrad.tensorflow.eigvalsh(a)
+        assert tracemalloc.get_traced_memory()[0] < 3 * 2000 * 16 * 8
+    finally:
+        tracemalloc.stop()
+    assert w.shape == (2000, 16)
+
+
+ASYNCHRONOUS = """
+import numpy as np, tensorflow as tf, eigengrad.tensorflow as eg
+a = tf.constant(np.random.default_rng(0).standard_normal((2000, 16, 16)))
+tf.config.experimental.set_synchronous_execution(False)
+for _ in range(20):
+    w, V = eg.eigh(a)
+    y = V
+    for _ in range(4):
+        y = tf.matmul(y, V)
+    del V  # the last product gives back its memory, on a thread of TensorFlow
+    z = tf.reduce_sum(y, [1, 2])
+    del y
+    with tf.GradientTape() as tape:
+        tape.watch(w)
+        u = tf.reduce_sum(z * w[:, 0] ** 2)
+    g = tape.gradient(u, w)
+assert np.max(np.abs(g.numpy()[:, 0] - 2 * z.numpy() * w.numpy()[:, 0])) < 1e-9
+"""
+
+
+def test_asynchronous_execution_does_not_stop():
+    """Where TensorFlow's threads give back memory while the interpreter waits for them."""
+    harness("tensorflow")
+    command = [sys.executable, "-c", ASYNCHRONOUS]
+    subprocess.run(command, check=True, timeout=300, capture_output=True)

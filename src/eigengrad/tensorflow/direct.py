@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util, record
+from tensorflow.python.framework import ops
 
 from .. import lapack
 from ..public.binding import How
@@ -24,6 +25,7 @@ from ..solvers import plain, short, small
 from ..solvers.short import Options
 
 KINDS = {tf.float32: np.float32, tf.float64: np.float64}
+KINDS_OF = {np.dtype(kind): dtype.as_datatype_enum for dtype, kind in KINDS.items()}
 #: TensorFlow's own arrays begin at multiples of this many bytes, and it relies on that.
 ALIGNED = 64
 
@@ -89,7 +91,8 @@ def _plain(a: Any, options: Options, vectors: bool) -> Any:
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
     A, n = seen(a), shape[-1]
-    (w, to_w), (V, to_V) = _block(np.empty, A.dtype, batch * n, batch * n * n)
+    # A block for each: w, kept alone, would hold the memory of V.
+    ((w, to_w),), ((V, to_V),) = (_block(np.empty, A.dtype, size) for size in (batch * n, batch * n * n))
     happened = small.forward(
         small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
     )
@@ -135,8 +138,13 @@ def _block(make: Callable[..., Any], dtype: Any, *sizes: int) -> list[tuple[Any,
 
 
 def _tensor(x: Any) -> Any:
-    """Part of a block, which nobody else holds, as a tensor."""
-    return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+    """An array that nobody else holds, as a tensor of the same memory.
+
+    TensorFlow gives such memory back when a thread of Python comes by. What came by DLPack is given back at once, by
+    whatever thread: that waits for the interpreter, which may be waiting for just that thread where TensorFlow runs
+    asynchronously.
+    """
+    return ops.EagerTensor(x, None, KINDS_OF[x.dtype])
 
 
 def seen(x: Any) -> Any:

@@ -91,7 +91,7 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
                     R gap = d[j][l] - d[i][l], q = (R)0.5 * (sum[l] - less[l]);
                     R rounding = norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l];
                     int small = FABS(q) <= rounding && FABS(gap) <= (R)lanes_tolerances.near * whole[l];
-                    k[i * n + j][l] = k[j * n + i][l] = small ? (R)0 : q / gap;
+                    k[i * n + j][l] = k[j * n + i][l] = small ? 0 * q : q / gap; /* NaN of what is infinite */
                 }
             }
     }
