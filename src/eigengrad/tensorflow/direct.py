@@ -62,7 +62,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
     """The rule of blocks.py: w, V, and in one array of zeros, whose memory is never touched, W and echo."""
     w, V = found
-    ((zeros, _),) = _block(np.zeros, np.dtype(KINDS[V.dtype]), 2 * V.shape.num_elements())
+    zeros, _ = _block(np.zeros, np.dtype(KINDS[V.dtype]), 2 * V.shape.num_elements())
     squares = _tensor(zeros.reshape(2, *V.shape))
 
     def backward(*gout: Any) -> Any:
@@ -91,8 +91,7 @@ def _plain(a: Any, options: Options, vectors: bool) -> Any:
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
     A, n = seen(a), shape[-1]
-    # A block for each: w, kept alone, would hold the memory of V.
-    ((w, to_w),), ((V, to_V),) = (_block(np.empty, A.dtype, size) for size in (batch * n, batch * n * n))
+    (w, to_w), (V, to_V) = (_block(np.empty, A.dtype, size) for size in (batch * n, batch * n * n))
     happened = small.forward(
         small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
     )
@@ -107,7 +106,7 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     batch = V.size // (n * n)
     if not small.fits(n, batch):
         return tf.constant(plain.backward(np, w, V, gw, gV, options.convention))
-    ((gA, to_gA),) = _block(np.empty, V.dtype, V.size)
+    gA, to_gA = _block(np.empty, V.dtype, V.size)
     refused = small.backward(
         small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",
         _address(w), _address(V), _address(gw), _address(gV), to_gA, threads(n, batch),
@@ -122,19 +121,12 @@ def threads(n: int, batch: int) -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
-def _block(make: Callable[..., Any], dtype: Any, *sizes: int) -> list[tuple[Any, int]]:
-    """Arrays and their addresses, in one block of memory, each where TensorFlow can take it over as it is."""
-    unit = ALIGNED // dtype.itemsize
-    starts = [0]
-    for size in sizes:
-        starts.append(starts[-1] + size + -size % unit)
-    block = make(starts[-1] + unit, dtype)
+def _block(make: Callable[..., Any], dtype: Any, size: int) -> tuple[Any, int]:
+    """An array where TensorFlow can take it over as it is, and its address."""
+    block = make(size + ALIGNED // dtype.itemsize, dtype)
     address = _address(block)
     first = -address % ALIGNED // dtype.itemsize
-    return [
-        (block[first + i : first + i + size], address + (first + i) * dtype.itemsize)
-        for i, size in zip(starts, sizes, strict=False)
-    ]
+    return block[first : first + size], address + first * dtype.itemsize
 
 
 def _tensor(x: Any) -> Any:
