@@ -190,6 +190,33 @@ def test_threads_of_xla_change_no_bit():
     assert np.array_equal(gA, small.pullback(w1, V1, None, C, True)[0], equal_nan=True)
 
 
+@pytest.mark.parametrize("UPLO", [None, "L", "U"])
+def test_programs_of_jax_read_an_array_as_they_say(UPLO):
+    """<C, V diag(w^2) V^T> = <C, H^2>, whose gradient by H is C H + H C, in a batch; what is not read is NaN."""
+    jax = pytest.importorskip("jax")
+    import eigengrad.jax as adapter
+
+    A, C = np.random.default_rng(8).standard_normal((2, 40, 5, 5))
+    C = C + C.swapaxes(-1, -2)
+    H = A / 2 + A.swapaxes(-1, -2) / 2
+    if UPLO is not None:
+        inner, other = (np.tril, np.triu) if UPLO == "L" else (np.triu, np.tril)
+        H = inner(A) + inner(A, -1 if UPLO == "L" else 1).swapaxes(-1, -2)
+        A = np.where(other(np.ones((5, 5)), 1 if UPLO == "L" else -1) == 1.0, np.nan, A)
+    true = C @ H + H @ C
+    if UPLO is not None:
+        true = inner(true) + inner(true, -1 if UPLO == "L" else 1)
+
+    def loss(a):
+        w, V = adapter.eigh(a, UPLO)
+        return jax.numpy.sum(C * ((V * w[..., None, :] ** 2) @ V.swapaxes(-1, -2)))
+
+    with jax.enable_x64(True):
+        a = jax.numpy.asarray(A)
+        for program in (jax.grad(loss), jax.jit(jax.grad(loss))):
+            assert np.max(np.abs(np.asarray(program(a)) - true)) < 1e-12 * np.max(np.abs(true))
+
+
 @NO_KERNEL
 def test_what_happened_is_said_of_the_matrix_it_happened_to():
     A = np.stack([np.diag([1.0, 2.0, 3.0])] * 40)

@@ -154,7 +154,7 @@ _xp = SimpleNamespace(
 _xp.read = lambda a, convention: READINGS[convention].read(_xp, a.astype("float32") if a.dtype.name in host.HALF else a)
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
-_xp.small_eigh, _xp.small_pull = small.attach(_xp)
+_xp.small_eigh, _xp.small_pull, _small = small.attach(_xp)
 
 
 def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = None) -> Primitive:
@@ -287,6 +287,8 @@ def _call(rule: Rule, xp: Any) -> Callable[..., Any]:
     """A rule as nothing but its value, with every check able to read what it sees."""
     return lambda *args: rule.primal(xp, args[:-1], args[-1])
 
+
+_xp.small = _small(_attach)
 
 #: For values; and for those of a batch, at which no check looks.
 _direct = SimpleNamespace(**vars(_xp))

@@ -17,7 +17,11 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
-from ..solvers import small
+from ..public.binding import How
+from ..reading import READINGS
+from ..rules import Rule, blocks
+from ..rules.blocks import BLOCKS
+from ..solvers import short, small
 
 #: Up to which order one matrix alone costs less than LAPACK's call and the compiled steps of a rule.
 ALONE = 12
@@ -68,7 +72,7 @@ _EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], A
 _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 
 
-def _serves(V: Any) -> bool:
+def serves(V: Any) -> bool:
     """Not shapes that an exported program leaves open."""
     if V.dtype not in small.BITS or not all(isinstance(size, int) for size in V.shape):
         return False
@@ -76,8 +80,9 @@ def _serves(V: Any) -> bool:
     return small.fits(n, batch) and (n <= ALONE or batch > 1)
 
 
-def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """`small_eigh` and `small_pull` of a namespace; what is compiled once serves again, by `how`."""
+def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """`small_eigh`, `small_pull` and, where rules become primitives, `small` of a namespace; what is compiled once serves
+    again, by `how`."""
 
     @cache
     def solver(by: Any, how: Any) -> Callable[..., Any]:
@@ -95,27 +100,69 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
         return rule
 
-    @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-    def pulled(by: Any, how: Any, out: Any, gout: Any) -> Any:
-        judged = how.degenerate != "subgradient"
-        return _PULL.bind(out[0], out[2], gout[0], gout[2], option=int(judged), rule=first(by, how))[0]
+    @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+    def pulled(by: Any, how: Any, reading: int, out: Any, gout: Any) -> Any:
+        option = 4 * reading + (how.degenerate != "subgradient")
+        return _PULL.bind(out[0], out[2], gout[0], gout[2], option=option, rule=first(by, how))[0]
 
     @pulled.defjvp  # type: ignore[untyped-decorator]
-    def _(by: Any, how: Any, x: Any, dx: Any) -> Any:
-        return pulled(by, how, *x), jax.jvp(pullback(by, how), x, dx)[1]
+    def _(by: Any, how: Any, reading: int, x: Any, dx: Any) -> Any:
+        return pulled(by, how, reading, *x), jax.jvp(pullback(by, how), x, dx)[1]
 
-    def eigh(by: Any, A: Any, how: Any) -> Any:
+    def eigh(by: Any, A: Any, how: Any, reading: int = small.READINGS["lower"]) -> Any:
         """In a program; while values are concrete, one is compiled around it."""
-        if not isinstance(A, jax.core.Tracer) or not _serves(A):
+        if not isinstance(A, jax.core.Tracer) or not serves(A):
             return by(xp, A, how)
         turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
-        return tuple(_EIGH.bind(A, option=turned, rule=solver(by, how)))
+        return tuple(_EIGH.bind(A, option=4 * reading + turned, rule=solver(by, how)))
 
-    def pull(by: Any, out: Any, gout: Any, how: Any) -> Any:
+    def pull(by: Any, out: Any, gout: Any, how: Any, reading: int = small.READINGS["symmetric"]) -> Any:
         gW, gecho = gout[1], gout[3]
         known = isinstance(gW, np.ndarray) and isinstance(gecho, np.ndarray)  # the zeros of what nobody follows
-        if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not _serves(out[2]):
+        if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not serves(out[2]):
             return by(xp, out, gout, how)
-        return pulled(by, how, out, tuple(map(jnp.asarray, gout)))
+        return pulled(by, how, reading, out, tuple(map(jnp.asarray, gout)))
 
-    return eigh, pull
+    @cache
+    def rule(convention: str) -> Rule:
+        """Of an array that stands for a matrix, so that the kernel reads it: a pass of XLA over all costs as much as a
+        third of the kernel."""
+        reading, number = READINGS[convention], small.READINGS[convention]
+
+        def decomposed(xp: Any, a: Any, how: Any) -> Any:
+            return blocks.solved_by_rules(xp, reading.read(xp, a), how)
+
+        def pulled_back(xp: Any, out: Any, gout: Any, how: Any) -> Any:
+            return reading.pull(xp, blocks.pulled_by_rules(xp, out, gout, how))
+
+        def primal(space: Any, x: Any, how: Any) -> Any:
+            if isinstance(x[0], jax.core.Tracer):
+                return blocks.outputs(space, *eigh(decomposed, x[0], how, number))
+            return BLOCKS.primal(space, (reading.read(space, x[0]),), how)
+
+        def jvp(space: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
+            return BLOCKS.jvp(space, x, out, (reading.read(space, dx[0]),), how)
+
+        def vjp(space: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
+            if isinstance(out[2], jax.core.Tracer):
+                return (pull(pulled_back, out, gout, how, number),)
+            return (pulled_back(space, out, gout, how),)
+
+        return Rule(f"blocks_{convention}", 1, primal, jvp, vjp, blind=True)
+
+    def shortly(attach: Callable[[Rule], Callable[..., Any]]) -> Callable[..., Any]:
+        """From an array to w and V, or w alone; None where the array is looked at, or another way serves."""
+
+        def way(a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
+            options = short.options(UPLO, degenerate)
+            if options is None or not isinstance(a, jax.core.Tracer) or a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+                return None
+            if not serves(a):
+                return None
+            how = How(degenerate)
+            w, _, V, echo = attach(rule(options.convention))(a, how)
+            return w, xp.look(V, echo, how)[0] if vectors else None
+
+        return way
+
+    return eigh, pull, shortly

@@ -153,11 +153,11 @@ def values(xp: Any, A: Any, how: Any) -> Any:
 def decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors in the generic basis: of each cluster, where a block is a multiple of the identity."""
     if how.cuts is not None or how.degenerate == "split":
-        return _decompose(xp, A, how)
-    return xp.small_eigh(_decompose, A, how)  # type: ignore[no-any-return]
+        return solved_by_rules(xp, A, how)
+    return xp.small_eigh(solved_by_rules, A, how)  # type: ignore[no-any-return]
 
 
-def _decompose(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
+def solved_by_rules(xp: Any, A: Any, how: Any) -> tuple[Any, Any]:
     w, V = solve(xp, A, how, generic_phases)
     return generic(xp, _merged(xp, w, how), V, how)
 
@@ -182,7 +182,10 @@ def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
 
 def _blocks(xp: Any, x: Any, how: Any) -> Any:
     (A,) = x
-    w, V = decompose(xp, A, how)
+    return outputs(xp, *decompose(xp, A, how))
+
+
+def outputs(xp: Any, w: Any, V: Any) -> tuple[Any, ...]:
     W = xp.embed(xp.cast(w, V))
     return w, W, V, xp.again(W)
 
@@ -196,10 +199,12 @@ def _blocks_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 
 def _blocks_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
-    return (_pullback(xp, out, gout, how) if how.cuts is not None else xp.small_pull(_pullback, out, gout, how),)
+    return (
+        pulled_by_rules(xp, out, gout, how) if how.cuts is not None else xp.small_pull(pulled_by_rules, out, gout, how),
+    )
 
 
-def _pullback(xp: Any, out: Any, gout: Any, how: Any) -> Any:
+def pulled_by_rules(xp: Any, out: Any, gout: Any, how: Any) -> Any:
     _, W, V, _ = out
 
     def every(how: Any) -> Any:

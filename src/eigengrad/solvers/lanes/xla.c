@@ -133,23 +133,23 @@ static struct lanes_team team(struct call *call)
 #define BITS(x) ((x)->type == FLOAT32 ? 32 : 64)
 #define ORDER(w) ((int)(w)->shape[(w)->rank - 1])
 
-/* A, Hermitian -> w, V; the option is what becomes of equal eigenvalues. A matrix that is not solved is NaN. */
+/* A -> w, V; the option is how A is read, times 4, and what becomes of equal eigenvalues. What is not solved is NaN. */
 void *lanes_xla_forward(struct call *call)
 {
     if (asked(call)) return 0;
     struct buffer *A = call->arguments.all[0], *w = call->results.all[0], *V = call->results.all[1];
     struct lanes_team threads = team(call);
-    lanes_forward(BITS(A), ORDER(w), batch(w), LANES_LOWER, option(call), A->data, w->data, V->data, &threads);
+    lanes_forward(BITS(A), ORDER(w), batch(w), option(call) >> 2, option(call) & 3, A->data, w->data, V->data, &threads);
     return 0;
 }
 
-/* w, V, gw, gV -> gA, Hermitian; the option is whether to judge. A gradient that is refused is NaN. */
+/* w, V, gw, gV -> gA; the option is how A was read, times 4, and whether to judge. A gradient that is refused is NaN. */
 void *lanes_xla_backward(struct call *call)
 {
     if (asked(call)) return 0;
     struct buffer **x = call->arguments.all, *gA = call->results.all[0];
     struct lanes_team threads = team(call);
-    lanes_backward(BITS(gA), ORDER(x[0]), batch(x[0]), LANES_SYMMETRIC, option(call), x[0]->data, x[1]->data,
+    lanes_backward(BITS(gA), ORDER(x[0]), batch(x[0]), option(call) >> 2, option(call) & 3, x[0]->data, x[1]->data,
                    x[2]->data, x[3]->data, gA->data, &threads);
     return 0;
 }
