@@ -81,8 +81,8 @@ def serves(V: Any) -> bool:
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """`small_eigh`, `small_pull` and, where rules become primitives, `small` of a namespace; what is compiled once serves
-    again, by `how`."""
+    """`small_eigh` and `small_pull` of a namespace, and `small` by what makes primitives of rules; what is compiled once
+    serves again, by `how`."""
 
     @cache
     def solver(by: Any, how: Any) -> Callable[..., Any]:
