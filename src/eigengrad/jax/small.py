@@ -81,8 +81,8 @@ def serves(V: Any) -> bool:
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """`small_eigh` and `small_pull` of a namespace, and `small` by what makes primitives of rules; what is compiled once
-    serves again, by `how`."""
+    """`small_eigh` and `small_pull` of a namespace, and `small`, by what makes rules primitives; compiled once they
+    serve again, by `how`."""
 
     @cache
     def solver(by: Any, how: Any) -> Callable[..., Any]:
