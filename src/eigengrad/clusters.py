@@ -181,7 +181,7 @@ def generic_phases(xp: Any, w: Any, V: Any) -> Any:
     come by different solvers, as in a transformation of a framework, would not belong together.
     """
     if not xp.iscomplex(V):
-        along = _generic(xp, V[..., 0])[..., None, :] @ V
+        along = xp.row(_generic(xp, V[..., 0]), V)[..., None, :]
         return V * xp.where(along < 0.0, -1.0, xp.ones_like(along))
     angle = xp.cumsum(xp.ones_like(w), -1) * 2.399963229728653
     return V * (xp.cast(xp.cos(angle), V) + 1j * xp.cast(xp.sin(angle), V))[..., None, :]

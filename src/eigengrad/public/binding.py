@@ -35,6 +35,7 @@ class How:
     order: int | None = None  # n, where w is a few of n eigenvalues
     system: Any = None  # that the few belong to (rules/system.py)
     part: int = 0  # which matrix of a pencil
+    first: bool = False  # whether nobody differentiates this derivative, as the framework knows
     single: bool | None = None  # whether no eigenvalue is repeated, where a branch of the rule has found that
 
     def but(self, **changes: Any) -> How:
