@@ -26,6 +26,8 @@ except ImportError:  # no compiler was there at installation
 MOST = 16
 #: What may have happened to some matrix of a batch; its numbers are NaN.
 NOT_FINITE, UNSOLVED, REFUSED = 1, 2, 4
+#: And without fault: without this bit all eigenvalues are single, with it some may be equal.
+REPEATED = 8
 #: What becomes of equal eigenvalues and their vectors: nothing; a generic basis; and exactly equal ones.
 AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
@@ -139,13 +141,14 @@ def _places(threads: int, *arrays: Any) -> tuple[Any, ...]:
 
 
 def eigh(H: Any, merged: int, threads: int = 1, reading: int = READINGS["lower"]) -> tuple[Any, Any, int]:
-    """w, V of arrays that are Hermitian or read as such, and what happened."""
+    """w, V of arrays that are Hermitian or read as such, and what happened that is at fault."""
     H = _contiguous(H)
     shape, dtype = H.shape, H.dtype
     n = shape[-1]
     w, V = np.empty(shape[:-1], dtype), np.empty(shape, dtype)
     A_, w_, V_ = _places(threads, H, w, V)
-    return w, V, forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+    happened = forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+    return w, V, happened & ~REPEATED
 
 
 def pullback(

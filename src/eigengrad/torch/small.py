@@ -51,31 +51,34 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     options = short.options(UPLO, degenerate)
     if options is None or not _plain(a) or forward_ad._current_level >= 0:
         return None
+    a = unwrap_if_dead(a)
     shape, followed = a.shape, a.requires_grad and torch.is_grad_enabled()
     if len(shape) < 2 or shape[-1] != shape[-2]:
         return None
     n = shape[-1]
-    batch, x = a.numel() // (n * n) if n else 0, a.detach()
+    batch = a.numel() // (n * n) if n else 0
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
-        found = _forward(x, n, batch, options)
+        found = _forward(a, shape, n, batch, options)
     elif plain.serves(n, batch):
-        found = _plain_forward(x, options, vectors or followed)
+        found = _plain_forward(a.detach(), options, vectors or followed)
     else:
         return None
-    if found is None or not followed:
-        return found
-    w, V, _ = _apply(unwrap_if_dead(a), found, (xp, options))
-    return w, V
+    if found is None:
+        return None
+    return (_apply(a, found, (xp, options)) if followed else found)[:2]
 
 
-def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
-    A = a.contiguous()
-    w, V = A.new_empty(*A.shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
+def _forward(a: Any, shape: Any, n: int, batch: int, options: Options) -> Any:
+    """w and V; a third where some eigenvalue may be repeated."""
+    A = a if a.is_contiguous() else a.detach().contiguous()
+    w, V = A.new_empty(*shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
     happened = small.forward(
-        BITS[a.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
+        BITS[A.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
         torch.get_num_threads(), SHARED,
     )  # fmt: skip
-    return (w, V) if short.kept(happened, options) else None
+    if happened:
+        return (w, V, _zeros(V.dtype, shape).detach()) if short.kept(happened, options) else None
+    return w, V
 
 
 def _plain_forward(a: Any, options: Options, vectors: bool) -> Any:
@@ -100,21 +103,20 @@ def _zeros(dtype: torch.dtype, shape: torch.Size) -> torch.Tensor:
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     """The rule of blocks.py: w, V, and in one array of zeros, which takes no memory, W and echo, for derivatives alone.
 
+    Where all eigenvalues are single, w says what W and echo would: that array is left out, for each output costs time.
     In the old style, with a context, which costs half; it never meets a transformation of torch.func.
     """
 
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, found: Any, call: Any) -> Any:
-        w, V = found
-        out = w, V, _zeros(V.dtype, V.shape).detach()
-        ctx.save_for_backward(*out)
+        ctx.save_for_backward(*found)
         ctx.set_materialize_grads(False)
         ctx.call = call
-        return out
+        return found
 
     @staticmethod
-    def backward(ctx: Any, gw: Any, gV: Any, gsquares: Any) -> Any:
-        w, V, squares = ctx.saved_tensors
+    def backward(ctx: Any, gw: Any, gV: Any, gsquares: Any = None) -> Any:
+        w, V, *squares = ctx.saved_tensors
         xp, options = ctx.call
         if (
             gsquares is None
@@ -152,7 +154,13 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
 
 def _by_rules(xp: Any, options: Options, w: Any, V: Any, squares: Any, gw: Any, gV: Any, gsquares: Any) -> Any:
     """What the rules send back to the array."""
-    gw, gV, gsquares = (torch.zeros_like(x) if g is None else g for x, g in ((w, gw), (V, gV), (squares, gsquares)))
-    W, echo = squares + torch.diag_embed(w.detach())
-    (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gsquares[0], gV, gsquares[1]), How(options.degenerate))
+    gw, gV = (torch.zeros_like(x) if g is None else g for x, g in ((w, gw), (V, gV)))
+    gW = gecho = torch.zeros_like(V)
+    if squares:
+        W, echo = squares[0] + torch.diag_embed(w.detach())
+        gW, gecho = (gW, gecho) if gsquares is None else gsquares
+    else:
+        W = torch.diag_embed(w)
+        echo = W.detach()
+    (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
     return READINGS[options.convention].pull(xp, G)
