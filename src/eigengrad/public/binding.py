@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def together(xp: Any, *arrays: Any) -> None:
 
 
 def option(name: str, value: Any, kind: Any) -> Any:
-    allowed = get_args(kind)
+    allowed = kind.__args__  # of a Literal: `get_args` takes as long as a step of a framework
     if value not in allowed:
         raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}.", value=value)
     return value

@@ -65,9 +65,9 @@ def openmp() -> int:
         return 0
 
 
-def _team(shared: bool, threads: int) -> int:
+def _team(shared: bool) -> int:
     """A forked child would wait for threads that it does not have."""
-    return openmp() if shared and threads > 1 and os.getpid() == _PROCESS else 0
+    return openmp() if shared and os.getpid() == _PROCESS else 0
 
 
 _PROCESS = os.getpid()
@@ -81,8 +81,10 @@ def forward(
 
     Threads may be `shared` with an OpenMP runtime of the process.
     """
-    team = _team(shared, threads)
-    if team or threads == 1 or batch * n**3 < 2 * WORK:
+    if threads == 1:
+        return _lanes.forward(bits, n, batch, reading, merged, 1, 0, A, w, V)  # type: ignore[no-any-return]
+    team = _team(shared)
+    if team or batch * n**3 < 2 * WORK:
         return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 
@@ -99,8 +101,10 @@ def backward(
     threads: int = 1, shared: bool = False,
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
-    team = _team(shared, threads)
-    if team or threads == 1 or batch * n**3 < 2 * WORK:
+    if threads == 1:
+        return _lanes.backward(bits, n, batch, reading, judged, 1, 0, w, V, gw, gV, gA)  # type: ignore[no-any-return]
+    team = _team(shared)
+    if team or batch * n**3 < 2 * WORK:
         return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
     size, square = bits // 8 * n, bits // 8 * n * n
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import is_grad_enabled, strided
 from torch._C import _are_functorch_transforms_active, _get_tracing_state, _len_torch_dispatch_stack
 from torch._C._functorch import is_legacy_batchedtensor, unwrap_if_dead
 from torch.autograd import forward_ad
+from torch.compiler import is_compiling
 
 from .. import lapack
 from ..public.binding import How
@@ -36,8 +38,8 @@ def _plain(a: Any) -> bool:
         type(a) in _KINDS
         and a.dtype in BITS
         and a.is_cpu
-        and a.layout == torch.strided
-        and not torch.compiler.is_compiling()
+        and a.layout is strided
+        and not is_compiling()
         and _get_tracing_state() is None
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
@@ -52,7 +54,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     if options is None or not _plain(a) or forward_ad._current_level >= 0:
         return None
     a = unwrap_if_dead(a)
-    shape, followed = a.shape, a.requires_grad and torch.is_grad_enabled()
+    shape, followed = a.shape, a.requires_grad and is_grad_enabled()
     if len(shape) < 2 or shape[-1] != shape[-2]:
         return None
     n = shape[-1]
@@ -71,10 +73,11 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 def _forward(a: Any, shape: Any, n: int, batch: int, options: Options) -> Any:
     """w and V; a third where some eigenvalue may be repeated."""
     A = a if a.is_contiguous() else a.detach().contiguous()
-    w, V = A.new_empty(*shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
+    w = A.new_empty(n) if len(shape) == 2 else A.new_empty(*shape[:-1])  # numbers are read quicker than a shape
+    V = torch.empty_like(A)
     happened = small.forward(
         BITS[A.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
-        torch.get_num_threads(), SHARED,
+        torch.get_num_threads() if batch > 1 else 1, SHARED,
     )  # fmt: skip
     if happened:
         return (w, V, _zeros(V.dtype, shape).detach()) if short.kept(happened, options) else None
@@ -120,7 +123,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
         xp, options = ctx.call
         if (
             gsquares is None
-            and not torch.is_grad_enabled()
+            and not is_grad_enabled()
             and (gw is None or _plain(gw))
             and (gV is None or _plain(gV))
         ):
@@ -144,10 +147,11 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
     gV = None if gV is None else gV.contiguous()
+    batch = V.numel() // (n * n)
     refused = small.backward(
-        BITS[V.dtype], n, V.numel() // (n * n), options.reading, options.degenerate != "subgradient",
+        BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",
         w.data_ptr(), V.data_ptr(), 0 if gw is None else gw.data_ptr(), 0 if gV is None else gV.data_ptr(),
-        gA.data_ptr(), torch.get_num_threads(), SHARED,
+        gA.data_ptr(), torch.get_num_threads() if batch > 1 else 1, SHARED,
     )  # fmt: skip
     return None if refused and options.degenerate != "nan" else gA
 
