@@ -23,6 +23,7 @@ from ..reading import READINGS
 from ..rules.blocks import BLOCKS
 from ..solvers import plain, short, small
 from ..solvers.short import Options
+from . import large, look
 
 BITS = {torch.float32: 32, torch.float64: 64}
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
@@ -63,6 +64,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
         found = _forward(a, shape, n, batch, options)
     elif plain.serves(n, batch):
         found = _plain_forward(a.detach(), options, vectors or followed)
+    elif followed and n and batch:
+        found = _by_rules_forward(xp, a.detach(), options)
     else:
         return None
     if found is None:
@@ -80,8 +83,20 @@ def _forward(a: Any, shape: Any, n: int, batch: int, options: Options) -> Any:
         torch.get_num_threads() if batch > 1 else 1, SHARED,
     )  # fmt: skip
     if happened:
-        return (w, V, _zeros(V.dtype, shape).detach()) if short.kept(happened, options) else None
+        return _with_squares(w, V) if short.kept(happened, options) else None
     return w, V
+
+
+def _with_squares(w: Any, V: Any) -> Any:
+    return w, V, _zeros(V.dtype, V.shape).detach()
+
+
+def _by_rules_forward(xp: Any, a: Any, options: Options) -> Any:
+    found = large.forward(xp, a, options)
+    if found is None:
+        return None
+    w, V, single = found
+    return (w, V) if single else _with_squares(w, V)
 
 
 def _plain_forward(a: Any, options: Options, vectors: bool) -> Any:
@@ -127,7 +142,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
             and (gw is None or _plain(gw))
             and (gV is None or _plain(gV))
         ):
-            gA = _pull(options, w, V, gw, gV)
+            gA = _pull(xp, options, w, V, gw, gV, not squares)
             if gA is not None:
                 return gA, None, None
         return _by_rules(xp, options, w, V, squares, gw, gV, gsquares), None, None
@@ -137,13 +152,15 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
 _apply = super(torch.autograd.Function, _Blocks).apply
 
 
-def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
-    """The gradient; None where it is refused, and the rules say why."""
+def _pull(xp: Any, options: Options, w: Any, V: Any, gw: Any, gV: Any, single: bool) -> Any:
+    """The gradient; None where the rules must look, and say why it is refused."""
     if gw is None and gV is None:
         return torch.zeros_like(V)
     n = V.shape[-1]
     if not small.HERE or n > small.MOST:
-        return _plain_backward(w, V, gw, gV, options.convention)
+        if plain.serves(n, V.numel() // (n * n)):
+            return _plain_backward(w, V, gw, gV, options.convention)
+        return large.pull(xp, options, V, gw) if single and gV is None and V.ndim == 2 else None
     gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
     gV = None if gV is None else gV.contiguous()
@@ -158,8 +175,8 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
 
 def _by_rules(xp: Any, options: Options, w: Any, V: Any, squares: Any, gw: Any, gV: Any, gsquares: Any) -> Any:
     """What the rules send back to the array."""
-    gw, gV = (torch.zeros_like(x) if g is None else g for x, g in ((w, gw), (V, gV)))
-    gW = gecho = torch.zeros_like(V)
+    gw, gV = (look.zeros(x) if g is None else g for x, g in ((w, gw), (V, gV)))
+    gW = gecho = look.zeros(V)
     if squares:
         W, echo = squares[0] + torch.diag_embed(w.detach())
         gW, gecho = (gW, gecho) if gsquares is None else gsquares
