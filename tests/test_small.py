@@ -603,6 +603,26 @@ def test_second_derivatives_at_repeated_eigenvalues_and_beside_them(torch, engin
                 second(*spectrum)
 
 
+@pytest.mark.parametrize("UPLO", [None, "L", "U"])
+def test_eigenvalues_alone(torch, engine, UPLO):
+    """-2 v v^T of one, by the entries that are read, of two and of none; the array may change after the call."""
+    X = np.random.default_rng(14).standard_normal((5, 5))
+    H = X / 2 + X.T / 2 if UPLO is None else {"L": np.tril, "U": np.triu}[UPLO](X)
+    H = H if UPLO is None else H + H.T - np.diag(np.diag(X))
+    w, V = truth.eigh(truth.exact(H))
+    for weights in ([0, 0, -2, 0, 0], [1, 0, 0, 3, 0], [0] * 5):
+        a = torch.as_tensor(X).clone().requires_grad_()
+        found = eigengrad.torch.eigvalsh(a, UPLO)
+        assert np.allclose(found.detach().numpy(), truth.double(w), rtol=0, atol=1e-14)
+        with torch.no_grad():
+            a.zero_()
+        (g,) = torch.autograd.grad(found, a, torch.tensor(weights, dtype=torch.float64))
+        true = truth.double((V * weights) @ V.T)
+        if UPLO is not None:
+            true = {"L": np.tril, "U": np.triu}[UPLO](2 * true - np.diag(np.diag(true)))
+        assert np.allclose(g.numpy(), true, rtol=0, atol=1e-13)
+
+
 def test_refusals_name_the_matrix(torch, engine):
     a = torch.stack([torch.diag(torch.tensor([1.0, 2.0, 5.0]))] * 12).requires_grad_()
     with torch.no_grad():

@@ -28,10 +28,10 @@ def forward(xp: Any, a: Any, options: Options) -> tuple[Any, Any, bool] | None:
 
 
 def pull(xp: Any, options: Options, V: Any, gw: Any) -> Any:
-    """The gradient of a loss of single eigenvalues alone: no weight is refused, and V diag(gw) V^T is Hermitian as is."""
-    used = np.flatnonzero(gw.numpy())
-    if not used.size:
+    """The gradient of a loss of eigenvalues alone, all single: no weight is refused. V diag(gw) V^T is Hermitian."""
+    used = torch.from_numpy(np.flatnonzero(gw.detach().numpy()))
+    if not len(used):
         return torch.zeros_like(V)
-    some = V if used.size == V.shape[-1] else V[:, torch.from_numpy(used)]
-    G = weighted(xp, some, gw[torch.from_numpy(used)])
+    some = V if len(used) == V.shape[-1] else V[:, used]
+    G = weighted(xp, some, gw[used])
     return G if options.convention == "symmetric" else READINGS[options.convention].pull(xp, G)

@@ -136,12 +136,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     def backward(ctx: Any, gw: Any, gV: Any, gsquares: Any = None) -> Any:
         w, V, *squares = ctx.saved_tensors
         xp, options = ctx.call
-        if (
-            gsquares is None
-            and not is_grad_enabled()
-            and (gw is None or _plain(gw))
-            and (gV is None or _plain(gV))
-        ):
+        if gsquares is None and not is_grad_enabled() and (gw is None or _plain(gw)) and (gV is None or _plain(gV)):
             gA = _pull(xp, options, w, V, gw, gV, not squares)
             if gA is not None:
                 return gA, None, None
