@@ -17,7 +17,7 @@ from torch._C._functorch import is_legacy_batchedtensor, unwrap_if_dead
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
-from .. import lapack
+from .. import halves, lapack
 from ..public.binding import How
 from ..reading import READINGS
 from ..rules.blocks import BLOCKS
@@ -179,4 +179,6 @@ def _by_rules(xp: Any, options: Options, w: Any, V: Any, squares: Any, gw: Any, 
         W = torch.diag_embed(w)
         echo = W.detach()
     (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
+    if options.convention == "symmetric" and halves.large(G) and not look.follows(G):
+        return G  # a half, mirrored
     return READINGS[options.convention].pull(xp, G)
