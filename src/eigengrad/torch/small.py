@@ -34,7 +34,7 @@ _KINDS = (torch.Tensor, torch.nn.Parameter)
 
 
 def _plain(a: Any) -> bool:
-    """Whether the numbers lie in memory as they are: no subclass, no transformation, no other device."""
+    """Whether the numbers lie in memory as they are: no subclass, no transformation, no tangent, no other device."""
     return (
         type(a) in _KINDS
         and a.dtype in BITS
@@ -44,6 +44,7 @@ def _plain(a: Any) -> bool:
         and _get_tracing_state() is None
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
+        and forward_ad._current_level < 0
         and not a.is_neg()
         and not is_legacy_batchedtensor(a)
     )
@@ -52,7 +53,7 @@ def _plain(a: Any) -> bool:
 def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
     """w and V, or w alone; None where the kernel does not serve, or met what must be explained."""
     options = short.options(UPLO, degenerate)
-    if options is None or not _plain(a) or forward_ad._current_level >= 0:
+    if options is None or not _plain(a):
         return None
     a = unwrap_if_dead(a)
     shape, followed = a.shape, a.requires_grad and is_grad_enabled()
