@@ -1,7 +1,7 @@
 """Large real matrices in torch: the rules, without the arrays of n² numbers that a first derivative never looks at.
 
-The forward pass is that of blocks.py, on numbers that nobody follows: W and echo, which w tells, and the copy of V that
-a user is handed are made where a second derivative asks for them.
+The forward pass is that of blocks.py, on numbers that nobody follows; W and echo are made of w where the way back goes
+by the rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small matrices in torch, from the array to w and V in one step of the compiled kernel, and back in another.
+"""Real matrices in torch, from the array to w and V in one step, of the compiled kernel where they are small, and back.
 
 What it serves is a first derivative that nobody follows. Everything else, a second derivative, a transformation of
 torch.func, an error and its words, is the rules'.
