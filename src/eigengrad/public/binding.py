@@ -45,6 +45,8 @@ def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callab
     """The public function of one framework."""
 
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs:  # to pass none on costs as much as a check of an array
+            return body(xp, *args)  # type: ignore[call-arg]
         return body(xp, *args, **kwargs)
 
     return _dressed(function, body, module)
@@ -65,7 +67,7 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
             )
             arrays = arrays or (0.0,)
         own = getattr(adapter_for(*arrays), name)
-        return own(*args, **kwargs)  # type: ignore[no-any-return]
+        return own(*args, **kwargs) if kwargs else own(*args)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)
 
