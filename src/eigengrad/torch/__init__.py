@@ -129,7 +129,7 @@ _xp = SimpleNamespace(
     sizes=halves.sizes,
     row=halves.row,
     blank=look.blank,
-    weighted=lambda V, g: None,
+    weighted=look.weighted,
     again=torch.clone,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
     constant=lambda c, like: torch.as_tensor(c, dtype=like.dtype, device=like.device),

@@ -1,5 +1,5 @@
 /* The kernels of one element type: with R (the type), U (the unsigned integer of its width), TYPE (its name in those of
- * functions), EXPONENT_SHIFT, EXPONENT_MOST, EPS, TINY, SQRT and FABS defined.
+ * functions), EXPONENT_SHIFT, EXPONENT_MOST, EPS, SMALLEST, TINY, SQRT and FABS defined.
  *
  * Many matrices fill wide blocks of lanes, and the sizes that deserve a copy of their own have one. One pays for all
  * lanes of its block, so a few have narrow ones, in one copy for all sizes. */
@@ -31,6 +31,7 @@
 #undef EXPONENT_SHIFT
 #undef EXPONENT_MOST
 #undef EPS
+#undef SMALLEST
 #undef TINY
 #undef SQRT
 #undef FABS
