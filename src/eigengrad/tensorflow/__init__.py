@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, direct, graph, host, jacobi, small
+from . import calculus, direct, graph, host, jacobi, ops, small
 
 __all__ = [
     "BlocksResult",
@@ -58,6 +58,8 @@ __all__ = [
 def _eigensolver(H: Any) -> tuple[Any, Any]:
     if host.compiled():
         return jacobi.eigh(H)
+    if ops.serves(H):
+        return ops.eigh(H)
     try:
         w, V = tf.linalg.eigh(H)
     except tf.errors.InvalidArgumentError as error:

@@ -20,7 +20,8 @@ from ..clusters import count, generic_phases, lengths, numerator, repeated, roun
 from ..reading import sent_back
 from ..rules.asked import drowned
 from ..rules.blocks import finish, solve
-from . import host
+from ..solvers import small
+from . import host, ops
 
 _NUMBERS = numbers()
 #: From so many eigenvalues on a branch costs less than it saves, and from this order on half of a product does.
@@ -34,6 +35,8 @@ def serves(w: Any) -> bool:
 
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     """w and V of Hermitian matrices in a generic basis, of which nothing is differentiated."""
+    if ops.serves_small(A):
+        return ops.small_eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
     if how.degenerate == "nan" or not serves(A[..., 0]):
         return by(xp, A, how)  # type: ignore[no-any-return]
 
@@ -41,8 +44,11 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
         w, V = xp.eigensolver(A)
         return w, generic_phases(xp, w, V), tf.reduce_any(repeated(xp, w))  # what is NaN counts as repeated
 
-    finite = xp.isfinite(tf.reduce_sum(A))  # it overflows for some that are finite, which then go the longer way
-    w, V, shared = tf.cond(finite, found, lambda: (*solve(xp, A, how, generic_phases), tf.constant(True)))
+    if ops.serves(A):
+        w, V, shared = found()
+    else:
+        finite = xp.isfinite(tf.reduce_sum(A))  # it overflows for some that are finite, which then go the longer way
+        w, V, shared = tf.cond(finite, found, lambda: (*solve(xp, A, how, generic_phases), tf.constant(True)))
     several = how.but(single=False)
     return tf.cond(shared, lambda: finish(xp, w, V, A, several), lambda: (w, V))  # type: ignore[no-any-return]
 
@@ -52,7 +58,7 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
     def pull(by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
         x = [*out, *gout]
-        if not serves(out[0]) or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
+        if not (serves(out[0]) or ops.serves_small(out[2])) or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
             return by(xp, out, gout, how)
         with record.stop_recording():
             found = _pull(branching, by, out, gout, how)
@@ -77,7 +83,10 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
 def _pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
     (w, _, V, _), (gw, gW, gV, gecho) = out, gout
-    if how.degenerate == "nan" or not _zero(gW) or not _zero(gecho):
+    first = _zero(gW) and _zero(gecho)
+    if first and not how.coarse and ops.serves_small(V):
+        return ops.small_pull(w, V, gw, gV, how.degenerate != "subgradient")
+    if how.degenerate == "nan" or not first:
         return by(xp, out, gout, how)
     shared = tf.reduce_any(repeated(xp, w))
     several = how.but(single=False)
