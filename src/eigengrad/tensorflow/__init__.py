@@ -59,11 +59,15 @@ def _eigensolver(H: Any) -> tuple[Any, Any]:
     if host.compiled():
         return jacobi.eigh(H)
     if ops.serves(H):
-        return ops.eigh(H)
+        return ops.eigh(H, _own_eigensolver)  # type: ignore[no-any-return]
     try:
-        w, V = tf.linalg.eigh(H)
+        return _own_eigensolver(H)
     except tf.errors.InvalidArgumentError as error:
         raise unconverged(error.message) from error
+
+
+def _own_eigensolver(H: Any) -> tuple[Any, Any]:
+    w, V = tf.linalg.eigh(H)
     return tf.math.real(w), V
 
 
@@ -123,7 +127,14 @@ def _total(function: Callable[[Any], Any], n: Any) -> Any:
     return tf.while_loop(lambda k, found: k < n, step, (1, first))[1]
 
 
-_xp = SimpleNamespace(
+class _Space(SimpleNamespace):
+    """Equal to itself alone, so that functions can be kept that were made for it."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+_xp = _Space(
     abs=tf.abs,
     conj=tf.math.conj,
     real=tf.math.real,
@@ -267,9 +278,10 @@ def _copies(tensors: Any) -> list[Any]:
 
 
 _COUNT = count()
+ops.registered()  # a program that was saved with them can then be loaded
 
 # What no derivative is taken of: with branches, and of rules no more than their numbers.
-_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch, "half": graph.half})
+_branching = _Space(**vars(_xp) | {"choose": _branch, "half": graph.half})
 _branching.small_eigh = partial(small.eigh, _branching)
 _xp.small_pull = partial(small.pull, _xp, _tracked, graph.attach(_xp, _branching))
 for _rule in RULES:

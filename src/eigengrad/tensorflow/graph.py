@@ -36,7 +36,12 @@ def serves(w: Any) -> bool:
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     """w and V of Hermitian matrices in a generic basis, of which nothing is differentiated."""
     if ops.serves_small(A):
-        return ops.small_eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
+        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
+        return ops.small_eigh(A, turned, _eigh, xp, by, how)  # type: ignore[no-any-return]
+    return _eigh(xp, by, how, A)
+
+
+def _eigh(xp: Any, by: Callable[..., Any], how: Any, A: Any) -> tuple[Any, Any]:
     if how.degenerate == "nan" or not serves(A[..., 0]):
         return by(xp, A, how)  # type: ignore[no-any-return]
 
@@ -44,11 +49,8 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
         w, V = xp.eigensolver(A)
         return w, generic_phases(xp, w, V), tf.reduce_any(repeated(xp, w))  # what is NaN counts as repeated
 
-    if ops.serves(A):
-        w, V, shared = found()
-    else:
-        finite = xp.isfinite(tf.reduce_sum(A))  # it overflows for some that are finite, which then go the longer way
-        w, V, shared = tf.cond(finite, found, lambda: (*solve(xp, A, how, generic_phases), tf.constant(True)))
+    finite = xp.isfinite(tf.reduce_sum(A))  # it overflows for some that are finite, which then go the longer way
+    w, V, shared = tf.cond(finite, found, lambda: (*solve(xp, A, how, generic_phases), tf.constant(True)))
     several = how.but(single=False)
     return tf.cond(shared, lambda: finish(xp, w, V, A, several), lambda: (w, V))  # type: ignore[no-any-return]
 
@@ -58,7 +60,8 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
     def pull(by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
         x = [*out, *gout]
-        if not (serves(out[0]) or ops.serves_small(out[2])) or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
+        served = serves(out[0]) or ops.serves_small(out[2])
+        if not served or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
             return by(xp, out, gout, how)
         with record.stop_recording():
             found = _pull(branching, by, out, gout, how)
@@ -83,14 +86,19 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
 def _pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
     (w, _, V, _), (gw, gW, gV, gecho) = out, gout
-    first = _zero(gW) and _zero(gecho)
-    if first and not how.coarse and ops.serves_small(V):
-        return ops.small_pull(w, V, gw, gV, how.degenerate != "subgradient")
-    if how.degenerate == "nan" or not first:
+    alone = _zero(gW) and _zero(gecho)
+    if alone and not how.coarse and ops.serves_small(V):
+        return ops.small_pull(how.degenerate != "subgradient", _by_rules, (xp, by, how), w, V, gw, gV)
+    if how.degenerate == "nan" or not alone:
         return by(xp, out, gout, how)
     shared = tf.reduce_any(repeated(xp, w))
     several = how.but(single=False)
     return tf.cond(shared, lambda: by(xp, out, gout, several), lambda: _single(xp, w, V, gw, gV, how))
+
+
+def _by_rules(xp: Any, by: Callable[..., Any], how: Any, w: Any, V: Any, gw: Any, gV: Any) -> Any:
+    W = tf.linalg.diag(w)
+    return by(xp, (w, W, V, W), (gw, tf.zeros_like(W), gV, tf.zeros_like(W)), how)
 
 
 def _zero(g: Any) -> bool:

@@ -1,8 +1,11 @@
 """Operations for TensorFlow's programs on the CPU: the compiled kernel for small real matrices, and LAPACK's solver.
 
 They are made through TensorFlow's C interface for kernels (solvers/lanes/tensorflow.c), so that nothing of it is needed
-at installation. No derivative is taken of them: they stand in rules. Other processes do not have them, so in a program
-that is being saved TensorFlow's own operations serve, as they do for other processors, for XLA, and without a compiler.
+at installation. No derivative is taken of them: they stand in rules.
+
+A program holds each beside what it stands for, as two functions that implement the same: TensorFlow takes ours where it
+makes the program ready for the CPU, and the other one for other processors and where XLA compiles what was traced
+before. One that is saved is traced anew, without ours, for other processes do not have them.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_library
-from tensorflow.python.ops.parallel_for import pfor
+from tensorflow.python.framework import op_def_library, op_def_registry
 from tensorflow.python.saved_model import save_context
 
 from ..solvers import small
@@ -46,48 +49,68 @@ MOST = 30000
 def serves(H: Any) -> bool:
     """Whether LAPACK's operation does."""
     n = H.shape[-1]
-    return n is not None and n <= MOST and H.dtype in (*REAL, *COMPLEX) and _ours()
+    return n is not None and 0 < n <= MOST and H.dtype in (*REAL, *COMPLEX) and _open()
 
 
 def serves_small(V: Any) -> bool:
     """Whether those of the kernel do."""
     n = V.shape[-1]
-    return n is not None and small.fits(n, 1) and V.dtype in REAL and _ours()
+    return n is not None and small.fits(n, 1) and V.dtype in REAL and _open()
 
 
-def eigh(H: Any) -> tuple[Any, Any]:
-    """w and V of Hermitian matrices; NaN for those that are not finite."""
-    return tuple(_made(LARGE, a=H, R=H.dtype.real_dtype, option=0))  # type: ignore[return-value]
-
-
-def small_eigh(H: Any, turned: int) -> tuple[Any, Any]:
-    option = 4 * small.READINGS["lower"] + turned
-    return tuple(_made(SMALL, a=H, option=option))  # type: ignore[return-value]
-
-
-def small_pull(w: Any, V: Any, gw: Any, gV: Any, judged: bool) -> Any:
-    return _made(PULL, w=w, v=V, gw=gw, gv=gV, option=4 * small.READINGS["symmetric"] + judged)
-
-
-def _ours() -> bool:
-    """Whether the program that is traced stays in this process, and on its CPU."""
-    if tf.executing_eagerly() or host.compiled() or save_context.in_save_context() or not _registered():
-        return False
-    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+def _open() -> bool:
+    """Whether a program is traced that stays in this process, and that XLA does not compile."""
+    if tf.executing_eagerly() or host.compiled() or save_context.in_save_context() or not registered():
         return False
     small.tensorflow_threads(tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1)
     return True
 
 
-def _made(name: str, **given: Any) -> Any:
-    return op_def_library.apply_op(name, **given)
+def eigh(H: Any, rule: Callable[..., Any]) -> Any:
+    """w and V of Hermitian matrices, NaN for those that are not finite; `rule` of them elsewhere."""
+    return _either(LARGE, 0, rule, (), H)
+
+
+def small_eigh(H: Any, turned: int, rule: Callable[..., Any], *given: Any) -> Any:
+    """w and V by the kernel, or rule(*given, H)."""
+    return _either(SMALL, 4 * small.READINGS["lower"] + turned, rule, given, H)
+
+
+def small_pull(judged: bool, rule: Callable[..., Any], given: Any, *x: Any) -> Any:
+    """The gradient from w, V, gw and gV by the kernel, or rule(*given, w, V, gw, gV)."""
+    return _either(PULL, 4 * small.READINGS["symmetric"] + judged, rule, given, *x)
+
+
+def _either(name: str, option: int, rule: Callable[..., Any], given: Any, *x: Any) -> Any:
+    ours, theirs = _pair(name, option, rule, given, tuple((v.dtype, *v.shape) for v in x))
+    ours.get_concrete_function(*x).add_to_graph()
+    return theirs(*x)
+
+
+@lru_cache(maxsize=1024)
+def _pair(name: str, option: int, rule: Callable[..., Any], given: Any, kinds: Any) -> tuple[Any, Any]:
+    """Two functions of one name in TensorFlow's eyes; of the same name all must have the same types and shapes."""
+    interface = f"eigengrad_{uuid4().hex}"
+
+    def function(f: Callable[..., Any], device: str) -> Any:
+        attributes = {"api_implements": interface, "api_preferred_device": device}
+        return tf.function(f, autograph=False, experimental_attributes=attributes)
+
+    return function(partial(_run, name, option), "CPU"), function(partial(rule, *given), "GPU")
+
+
+def _run(name: str, option: int, *x: Any) -> Any:
+    inputs = (spec.partition(":")[0] for spec in SPECS[name][1])
+    types = {"R": x[0].dtype.real_dtype} if name == LARGE else {}
+    found = op_def_library.apply_op(name, **dict(zip(inputs, x, strict=True)), **types, option=option)
+    return found if name == PULL else tuple(found)
 
 
 # -- once in a process ------------------------------------------------------------------------------------------------
 
 
 @cache
-def _registered() -> bool:
+def registered() -> bool:
     """Whether the operations could be made."""
     try:
         library = _library()
@@ -98,15 +121,13 @@ def _registered() -> bool:
         _register(library, LARGE, (*REAL, *COMPLEX), (create, lapack, delete), forward_shape)
     except (OSError, AttributeError, KeyError, ImportError):
         return False
-    for name in SPECS:
-        pfor.RegisterPFor(name)(_batched(name))
     return True
 
 
 def _library() -> Any:
-    """The library that has the C interface; an AttributeError later, if it does not."""
-    found = sorted(Path(tf.__file__).parent.glob("libtensorflow_cc*"))
-    return ctypes.CDLL(str(found[0]) if found else None)
+    for path in Path(tf.__file__).parent.glob("libtensorflow_cc*"):
+        return ctypes.CDLL(str(path))
+    raise OSError("no library with TensorFlow's C interface")
 
 
 def _solvers() -> list[int]:
@@ -126,7 +147,9 @@ def _solvers() -> list[int]:
 
 
 def _register(library: Any, name: str, types: Any, functions: tuple[int, int, int], shape: int) -> None:
-    """An operation, and its kernel for each type."""
+    """An operation, and its kernel for each type. To register one twice would end the process."""
+    if op_def_registry.get(name) is not None:
+        return
     called: Callable[..., Any] = lambda name, *x: getattr(library, name)(*x)  # noqa: E731
     for made in ("TF_NewStatus", "TF_NewOpDefinitionBuilder", "TF_NewKernelBuilder"):
         getattr(library, made).restype = ctypes.c_void_p
@@ -146,17 +169,3 @@ def _register(library: Any, name: str, types: Any, functions: tuple[int, int, in
     called("TF_DeleteStatus", status)
     if failed:
         raise OSError(f"TensorFlow registers no {name}")
-
-
-def _batched(name: str) -> Callable[..., Any]:
-    """How `tf.vectorized_map` runs it on all at once."""
-    attributes, inputs, _ = ([spec.partition(":")[0] for spec in specs] for specs in SPECS[name])
-
-    def convert(these: Any) -> Any:
-        these.stack_inputs()
-        given = {k: these.stacked_input(i) for i, k in enumerate(inputs)}
-        given |= {k: these.get_attr(k) for k in attributes if k != "T"}
-        found = _made(name, **given)
-        return [pfor.wrap(x, True) for x in (found if isinstance(found, (list, tuple)) else [found])]
-
-    return convert
