@@ -131,7 +131,7 @@ class _Space(SimpleNamespace):
     """Equal to itself alone, so that functions can be kept that were made for it."""
 
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 _xp = _Space(

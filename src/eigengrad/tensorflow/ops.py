@@ -114,11 +114,11 @@ def registered() -> bool:
     """Whether the operations could be made."""
     try:
         library = _library()
-        lent = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in LENT]
-        create, delete, forward, backward, lapack, forward_shape, backward_shape = small.tensorflow((*lent, *_solvers()))
-        _register(library, SMALL, REAL, (create, forward, delete), forward_shape)
-        _register(library, PULL, REAL, (create, backward, delete), backward_shape)
-        _register(library, LARGE, (*REAL, *COMPLEX), (create, lapack, delete), forward_shape)
+        lent = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in LENT]
+        create, delete, forward, backward, large, from_matrix, from_pairs = small.tensorflow((*lent, *_solvers()))
+        _register(library, SMALL, REAL, (create, forward, delete), from_matrix)
+        _register(library, PULL, REAL, (create, backward, delete), from_pairs)
+        _register(library, LARGE, (*REAL, *COMPLEX), (create, large, delete), from_matrix)
     except (OSError, AttributeError, KeyError, ImportError):
         return False
     return True
