@@ -133,17 +133,14 @@ def _library() -> Any:
 def _solvers() -> list[int]:
     from scipy.linalg import cython_lapack
 
-    python, found = ctypes.pythonapi, []
-    python.PyCapsule_GetName.restype, python.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    for name in SOLVERS:
-        capsule = cython_lapack.__pyx_capi__[name]
-        signature = python.PyCapsule_GetName(capsule)
-        if b"int *" not in signature:
-            raise OSError(f"LAPACK with other integers: {signature}")
-        found.append(python.PyCapsule_GetPointer(capsule, signature))
-    return found
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+    pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    capsules = [cython_lapack.__pyx_capi__[name] for name in SOLVERS]
+    if not all(b"int *" in name_of(capsule) for capsule in capsules):
+        raise OSError("LAPACK with other integers")
+    return [pointer_of(capsule, name_of(capsule)) for capsule in capsules]
 
 
 def _register(library: Any, name: str, types: Any, functions: tuple[int, int, int], shape: int) -> None:
@@ -160,12 +157,13 @@ def _register(library: Any, name: str, types: Any, functions: tuple[int, int, in
             called(f"TF_OpDefinitionBuilderAdd{kind}", builder, spec.encode())
     called("TF_OpDefinitionBuilderSetShapeInferenceFunction", builder, ctypes.c_void_p(shape))
     called("TF_RegisterOpDefinition", builder, status)
+    failed = called("TF_GetCode", status)
     for dtype in types:
         create, run, delete = map(ctypes.c_void_p, functions)
         kernel = ctypes.c_void_p(called("TF_NewKernelBuilder", own, b"CPU", create, run, delete))
         called("TF_KernelBuilder_TypeConstraint", kernel, b"T", dtype.as_datatype_enum, status)
         called("TF_RegisterKernelBuilder", own + dtype.name.encode(), kernel, status)
-    failed = called("TF_GetCode", status)
+        failed = failed or called("TF_GetCode", status)
     called("TF_DeleteStatus", status)
     if failed:
         raise OSError(f"TensorFlow registers no {name}")

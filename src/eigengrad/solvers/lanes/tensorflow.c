@@ -111,8 +111,8 @@ static int fine(struct call *call) { return call->status && tf.code(call->status
 
 static void wrong(struct call *call, const char *message) { tf.set_status(call->status, INVALID_ARGUMENT, message); }
 
-/* The inputs, of which number `matrix` has the shape of all. */
-static int begun(struct call *call, void *context, int count, int matrix)
+/* One input A, or w, V, gw, gV: of one shape, but for the last axis of a vector. */
+static int begun(struct call *call, void *context, int count)
 {
     call->context = context;
     call->count = 0;
@@ -122,7 +122,7 @@ static int begun(struct call *call, void *context, int count, int matrix)
         if (!fine(call)) return 0;
         call->count++;
     }
-    void *V = call->x[matrix];
+    void *V = call->x[count > 1];
     call->rank = tf.rank(V);
     call->type = tf.type(V);
     if (call->rank < 2 || call->rank > MOST_AXES) return wrong(call, "not a matrix"), 0;
@@ -135,9 +135,9 @@ static int begun(struct call *call, void *context, int count, int matrix)
     if (n != call->shape[call->rank - 2] || n > 30000) return wrong(call, "not square, or too large"), 0;
     call->n = (int)n;
     for (int k = 0; k < count; k++) {
-        int rank = tf.rank(call->x[k]), axes = rank == call->rank || rank == call->rank - 1;
-        for (int j = 0; axes && j < rank; j++) axes = tf.size(call->x[k], j) == call->shape[j];
-        if (!axes) return wrong(call, "shapes do not agree"), 0;
+        int axes = call->rank - (count > 1 && k % 2 == 0), same = tf.rank(call->x[k]) == axes;
+        for (int j = 0; same && j < axes; j++) same = tf.size(call->x[k], j) == call->shape[j];
+        if (!same) return wrong(call, "shapes do not agree"), 0;
     }
     return 1;
 }
@@ -190,7 +190,7 @@ static int small(struct call *call)
 void lanes_tensorflow_forward(void *option, void *context)
 {
     struct call call;
-    if (begun(&call, context, 1, 0) && small(&call)) {
+    if (begun(&call, context, 1) && small(&call)) {
         int32_t how = *(int32_t *)option;
         void *w = output(&call, 0, call.rank - 1, call.type), *V = output(&call, 1, call.rank, call.type);
         struct lanes_team own = team(call.n, call.batch);
@@ -204,7 +204,7 @@ void lanes_tensorflow_forward(void *option, void *context)
 void lanes_tensorflow_backward(void *option, void *context)
 {
     struct call call;
-    if (begun(&call, context, 4, 1) && small(&call)) {
+    if (begun(&call, context, 4) && small(&call)) {
         int32_t how = *(int32_t *)option;
         void *gA = output(&call, 0, call.rank, call.type), *x[4];
         struct lanes_team own = team(call.n, call.batch);
@@ -290,7 +290,7 @@ void lanes_tensorflow_lapack(void *option, void *context)
 {
     struct call call;
     (void)option;
-    if (begun(&call, context, 1, 0)) {
+    if (begun(&call, context, 1)) {
         int type = call.type, n = call.n, narrow = type == FLOAT || type == COMPLEX64;
         size_t parts = type == FLOAT || type == DOUBLE ? 1 : 2, count = (size_t)n * n * parts;
         size_t step = (size_t)n * (narrow ? 4 : 8), square = count * (narrow ? 4 : 8);
