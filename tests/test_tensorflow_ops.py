@@ -34,7 +34,7 @@ def test_a_program_has_the_numbers_of_the_kernel_and_of_lapack(tf):
     """To the last bit, which TensorFlow's own solver does not share: so it is ours that runs."""
     for A, solver in (
         (hermitian(np.float64, 9, 5), lambda A: small.eigh(A, small.MERGED)),
-        (hermitian(np.float64, 40), lambda A: lapack.dsyevd(A.T, lower=0)),
+        (hermitian(np.float64, 100), lambda A: lapack.dsyevd(A.T, lower=0)),
     ):
         w, V = program(tf)(tf.constant(A))
         found = solver(A)
@@ -54,7 +54,7 @@ def test_a_program_has_the_numbers_of_the_kernel_and_of_lapack(tf):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(16,), (70, 3), (2, 3, 17), (65,), (0, 20)], ids=str)
+@pytest.mark.parametrize("shape", [(16,), (70, 3), (2, 1, 100), (131,), (0, 100)], ids=str)
 def test_every_type_and_shape(tf, dtype, shape):
     A = hermitian(dtype, *shape)
     w, V = program(tf, None, tf.TensorSpec([None] * (len(shape) - 1) + [shape[-1]] * 2, dtype))(tf.constant(A))
@@ -71,11 +71,11 @@ def test_every_type_and_shape(tf, dtype, shape):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [3, 20])
+@pytest.mark.parametrize("n", [3, 100])
 def test_what_is_not_finite_is_nan_and_the_rest_is_not(tf, dtype, n):
     """In any unit in which no entry is denormal, for TensorFlow takes those for 0."""
     tiny, huge = np.finfo(dtype).tiny * 1e8, np.finfo(dtype).max * 1e-3
-    A = np.stack([hermitian(dtype, n)] * 30)
+    A = np.stack([hermitian(dtype, n)] * 7)
     A[3, 1, 1], A[4, 0, 2], A[4, 2, 0] = np.nan, np.inf, np.inf
     A[5] *= tiny
     A[6] *= huge
@@ -100,14 +100,14 @@ def test_threads_change_nothing(tf):
 
 def test_what_was_traced_outside_of_xla_and_is_called_inside(tf):
     """TensorFlow does not trace it again, and XLA has no kernel of ours."""
-    for a in (tf.constant(hermitian(np.float64, 5, 4)), tf.constant(hermitian(np.float64, 20))):
+    for a in (tf.constant(hermitian(np.float64, 5, 4)), tf.constant(hermitian(np.float64, 100))):
         inner = program(tf)
         w, _ = inner(a)
         compiled, _ = program(tf, inner, jit_compile=True)(a)
         assert np.max(np.abs(compiled - w)) <= 1e-6  # XLA's own solver has no more digits
 
 
-@pytest.mark.parametrize("n", [4, 20])
+@pytest.mark.parametrize("n", [4, 100])
 def test_a_program_that_is_saved_is_one_for_others_too(tf, tmp_path, n):
     module, a = tf.Module(), tf.constant(hermitian(np.float64, n))
     module.f = program(tf, None, tf.TensorSpec([n, n], tf.float64))

@@ -115,8 +115,10 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    large = not tf.executing_eagerly() and (bad.shape[-1] or 0) >= halves.LEAST  # XLA is worth one then, too
-    return tf.cond(tf.reduce_any(bad), yes, no) if large or graph.serves(bad) else _choose(bad, look, yes, no)
+    n, size = bad.shape[-1] or 0, bad.shape.num_elements() or halves.LEAST
+    large = not tf.executing_eagerly() and n >= halves.LEAST  # XLA is worth one then, too
+    worth = large or (graph.serves() and size >= halves.LEAST)
+    return tf.cond(tf.reduce_any(bad), yes, no) if worth else _choose(bad, look, yes, no)
 
 
 def _total(function: Callable[[Any], Any], n: Any) -> Any:

@@ -24,13 +24,13 @@ from ..solvers import small
 from . import host, ops
 
 _NUMBERS = numbers()
-#: From so many eigenvalues on a branch costs less than it saves, and from this order on half of a product does.
-LEAST, LARGE, BANDS = 64, 512, 8
+#: From this order on half of a product costs less than all of it, in so many bands.
+LARGE, BANDS = 512, 8
 
 
-def serves(w: Any) -> bool:
-    """Whether there are enough eigenvalues, in a graph that XLA does not compile, which has no branches."""
-    return not tf.executing_eagerly() and not host.compiled() and (w.shape.num_elements() or LEAST) >= LEAST
+def serves() -> bool:
+    """Whether a graph is made that XLA does not compile, which has no branches."""
+    return not tf.executing_eagerly() and not host.compiled()
 
 
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
@@ -42,7 +42,7 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
 
 
 def _eigh(xp: Any, by: Callable[..., Any], how: Any, A: Any) -> tuple[Any, Any]:
-    if how.degenerate == "nan" or not serves(A[..., 0]):
+    if how.degenerate == "nan" or not serves():
         return by(xp, A, how)  # type: ignore[no-any-return]
 
     def found() -> Any:
@@ -60,8 +60,7 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
     def pull(by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
         x = [*out, *gout]
-        served = serves(out[0]) or ops.serves_small(out[2])
-        if not served or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
+        if not serves() or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
             return by(xp, out, gout, how)
         with record.stop_recording():
             found = _pull(branching, by, out, gout, how)

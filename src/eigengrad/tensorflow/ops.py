@@ -42,14 +42,15 @@ SPECS = {
     PULL: (["T: {float, double}", "option: int"], ["w: T", "v: T", "gw: T", "gv: T"], ["ga: T"]),
     LARGE: (["T: numbertype", "R: realnumbertype", "option: int"], ["a: T"], ["w: R", "v: T"]),
 }
-#: The largest order: LAPACK counts its room, 2 n² numbers, by 32 bits.
-MOST = 30000
+#: Orders between which LAPACK serves: from here on it takes less time than TensorFlow's solver, by more the larger; and
+#: it counts its room, 2 n² numbers, by 32 bits.
+LEAST, MOST = 100, 30000
 
 
 def serves(H: Any) -> bool:
     """Whether LAPACK's operation does."""
     n = H.shape[-1]
-    return n is not None and 0 < n <= MOST and H.dtype in (*REAL, *COMPLEX) and _open()
+    return n is not None and LEAST <= n <= MOST and H.dtype in (*REAL, *COMPLEX) and _open()
 
 
 def serves_small(V: Any) -> bool:
