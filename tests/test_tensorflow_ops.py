@@ -54,10 +54,11 @@ def test_a_program_has_the_numbers_of_the_kernel_and_of_lapack(tf):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(16,), (70, 3), (2, 1, 100), (131,), (0, 100)], ids=str)
+@pytest.mark.parametrize("shape", [(16,), (70, 3), (1, 1, 100), (131,), (0, 3)], ids=str)
 def test_every_type_and_shape(tf, dtype, shape):
     A = hermitian(dtype, *shape)
-    w, V = program(tf, None, tf.TensorSpec([None] * (len(shape) - 1) + [shape[-1]] * 2, dtype))(tf.constant(A))
+    batch = shape[:-1] if shape[-1] > small.MOST else [None] * (len(shape) - 1)
+    w, V = program(tf, None, tf.TensorSpec([*batch, *A.shape[-2:]], dtype))(tf.constant(A))
     w, V = w.numpy(), V.numpy()
     assert w.dtype == A.real.dtype
     assert V.dtype == A.dtype
@@ -74,12 +75,13 @@ def test_every_type_and_shape(tf, dtype, shape):
 @pytest.mark.parametrize("n", [3, 100])
 def test_what_is_not_finite_is_nan_and_the_rest_is_not(tf, dtype, n):
     """In any unit in which no entry is denormal, for TensorFlow takes those for 0."""
+    ops = eigengrad.tensorflow.ops
     tiny, huge = np.finfo(dtype).tiny * 1e8, np.finfo(dtype).max * 1e-3
     A = np.stack([hermitian(dtype, n)] * 7)
     A[3, 1, 1], A[4, 0, 2], A[4, 2, 0] = np.nan, np.inf, np.inf
     A[5] *= tiny
     A[6] *= huge
-    w, V = (x.numpy() for x in program(tf)(tf.constant(A)))
+    w, V = (x.numpy() for x in program(tf, (lambda a: ops._run(ops.LARGE, 0, a)) if n == 100 else None)(tf.constant(A)))
     for bad in (np.isnan(w).all(-1), np.isnan(w).any(-1), np.isnan(V).all((-1, -2)), np.isnan(V).any((-1, -2))):
         assert np.flatnonzero(bad).tolist() == [3, 4]
     for k, unit in ((5, tiny), (6, huge)):

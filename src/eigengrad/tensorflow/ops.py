@@ -48,9 +48,11 @@ LEAST, MOST = 100, 30000
 
 
 def serves(H: Any) -> bool:
-    """Whether LAPACK's operation does."""
-    n = H.shape[-1]
-    return n is not None and LEAST <= n <= MOST and H.dtype in (*REAL, *COMPLEX) and _open()
+    """Whether LAPACK's operation does: not of a batch, which TensorFlow spreads over its threads."""
+    n, batch = H.shape[-1], H.shape[:-2].num_elements()
+    if n is None or not LEAST <= n <= MOST or H.dtype not in (*REAL, *COMPLEX):
+        return False
+    return _open() and (batch == 1 or _threads() == 1)
 
 
 def serves_small(V: Any) -> bool:
@@ -63,8 +65,12 @@ def _open() -> bool:
     """Whether a program is traced that stays in this process, and that XLA does not compile."""
     if tf.executing_eagerly() or host.compiled() or save_context.in_save_context() or not registered():
         return False
-    small.tensorflow_threads(tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1)
+    small.tensorflow_threads(_threads())
     return True
+
+
+def _threads() -> int:
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def eigh(H: Any, rule: Callable[..., Any]) -> Any:
