@@ -7,6 +7,7 @@
 
 #define W ((int)(LANE_BYTES / sizeof(R)))
 #define EACH_LANE _Pragma("omp simd") for (int l = 0; l < W; l++)
+#define EACH_LANE_OF_IT _Pragma("omp simd") for (int l = r; l < r + step; l++)
 #define LANES _Alignas(64) R
 #define BLOCK(name, count) LANES name[count][W]
 

@@ -76,45 +76,86 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
     return !large;
 }
 
+/* A rotation of rows u and v of vectors that has not been carried out. */
+struct NAME(turn_of) {
+    const R *s, *tau;
+    R (*u)[W], (*v)[W];
+};
+
+/* Carry it out, unless that is done. */
+INLINE void NAME(finish)(int n, struct NAME(turn_of) *turn, const R *zero)
+{
+    if (turn->s == zero) return;
+    for (int k = 0; k < n; k++) NAME(rotate)(turn->s, turn->tau, turn->u[k], turn->v[k]);
+    turn->s = zero;
+}
+
+/* Every third of the n entries of a row from `start` on, of the lanes from `l` on that fill a register. */
+INLINE void NAME(turn_some)(const struct NAME(turn_of) *turn, int n, int start, int l)
+{
+    NAME(some) s = HOLD(turn->s[l]), tau = HOLD(turn->tau[l]);
+    for (int k = start; k < n; k += 3) {
+        NAME(some) x = HOLD(turn->u[k][l]), y = HOLD(turn->v[k][l]);
+        HOLD(turn->u[k][l]) = x - s * (y + tau * x);
+        HOLD(turn->v[k][l]) = y + s * (x - tau * y);
+    }
+}
+
 /* Annihilate x = a_pq (Golub & Van Loan 8.5). With g = d_q - d_p, h = sqrt(g^2 + 4x^2) and den = |g| + h, the squared
  * length den^2 + 4x^2 is 2 h den, so c = den/root, s = ±2x/root, and s/(1 + c) = ±2x/(root + den), root = sqrt(2 h den).
  * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. Roots are in loops of their own:
- * what waits for one holds up the next. */
-INLINE void NAME(annihilate)(R *x, R *dp, R *dq, R *s, R *tau)
+ * what waits for one holds up the next. While they are computed, an earlier rotation of n entries is carried out. */
+INLINE void NAME(annihilate)(R *x, R *dp, R *dq, R *s, R *tau, int n, const struct NAME(turn_of) *turn)
 {
     LANES h[W], root[W];
-    EACH_LANE {
-        R g = dq[l] - dp[l], x2 = 2 * x[l];
-        h[l] = SQRT(g * g + x2 * x2);
+    const int step = n ? SOME : W; /* of lanes between which vectors are turned */
+    for (int r = 0; r < W; r += step) {
+        EACH_LANE_OF_IT {
+            R g = dq[l] - dp[l], x2 = 2 * x[l];
+            h[l] = SQRT(g * g + x2 * x2);
+        }
+        if (n) NAME(turn_some)(turn, n, 0, r);
     }
-    EACH_LANE {
-        R norm = 2 * h[l] * (FABS(dq[l] - dp[l]) + h[l]);
-        root[l] = SQRT(norm < TINY ? (R)1 : norm);
+    for (int r = 0; r < W; r += step) {
+        EACH_LANE_OF_IT {
+            R norm = 2 * h[l] * (FABS(dq[l] - dp[l]) + h[l]);
+            root[l] = SQRT(norm < TINY ? (R)1 : norm);
+        }
+        if (n) NAME(turn_some)(turn, n, 1, r);
     }
-    EACH_LANE {
-        R g = dq[l] - dp[l], x2 = 2 * x[l], den = FABS(g) + h[l];
-        R num = 2 * h[l] * den < TINY ? (R)0 : g < 0 ? -x2 : x2, r = 1 / root[l];
-        R shift = num * (2 * h[l]) * (r * r) * x[l];
-        s[l] = num * r;
-        tau[l] = num / (root[l] + den);
-        dp[l] -= shift;
-        dq[l] += shift;
-        x[l] = 0;
+    for (int r = 0; r < W; r += step) {
+        EACH_LANE_OF_IT {
+            R g = dq[l] - dp[l], x2 = 2 * x[l], den = FABS(g) + h[l];
+            R num = 2 * h[l] * den < TINY ? (R)0 : g < 0 ? -x2 : x2, inverse = 1 / root[l];
+            R shift = num * (2 * h[l]) * (inverse * inverse) * x[l];
+            s[l] = num * inverse;
+            tau[l] = num / (root[l] + den);
+            dp[l] -= shift;
+            dq[l] += shift;
+            x[l] = 0;
+        }
+        if (n) NAME(turn_some)(turn, n, 2, r);
     }
 }
 
 /* d, a of which the lower triangle is read, and rows of v, an eigenvector each. A sweep annihilates every off-diagonal
  * entry once, in rounds of disjoint pairs, as in a tournament: their angles do not wait for each other, and where two
- * pairs meet, four entries are read and written once for both. Returns whether some lane has not converged. */
+ * pairs meet, four entries are read and written once for both. Vectors may be turned while the angles of the next round
+ * are computed, which wait for roots. Returns whether some lane has not converged. */
 INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
 {
 #define AT(i, j) a[(i) > (j) ? (i) * n + (j) : (j) * n + (i)]
-    BLOCK(sines, MAX_N / 2);
-    BLOCK(taus, MAX_N / 2);
+    BLOCK(sines, MAX_N); /* of this round, and of the last one */
+    BLOCK(taus, MAX_N);
     LANES zero[W];
-    int first[MAX_N / 2], second[MAX_N / 2], rounds = n - 1 + n % 2, active = n > 1;
+    int first[MAX_N / 2], second[MAX_N / 2], rounds = n - 1 + n % 2, active = n > 1, own = 0;
+    /* Vectors are turned later where it is known here how many entries they have. */
+    const int later = KNOWN(n) && n > 3 ? n : 0;
     const R *s[MAX_N / 2], *tau[MAX_N / 2];
+    struct NAME(turn_of) turn[MAX_N / 2];
     EACH_LANE zero[l] = 0;
+    for (int i = 0; i < n / 2; i++)
+        turn[i] = (struct NAME(turn_of)){zero, zero, v + 2 * i * n, v + (2 * i + 1) * n};
     for (int sweep = 0; active && sweep < MAX_SWEEPS; sweep++) {
         active = 0;
         for (int round = 0; round < rounds; round++) {
@@ -128,26 +169,31 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
                 }
                 first[pairs] = p, second[pairs] = q, s[pairs] = tau[pairs] = zero;
                 /* In the first sweeps of small matrices nothing is negligible. */
-                if ((n <= 4 && sweep < 2) || !NAME(negligible)(AT(p, q), d[p], d[q])) {
-                    NAME(annihilate)(AT(p, q), d[p], d[q], sines[pairs], taus[pairs]);
-                    any = 1, s[pairs] = sines[pairs], tau[pairs] = taus[pairs];
+                if ((n <= 4 && sweep < 3) || !NAME(negligible)(AT(p, q), d[p], d[q])) {
+                    s[pairs] = sines[own + pairs], tau[pairs] = taus[own + pairs];
+                    NAME(annihilate)(AT(p, q), d[p], d[q], sines[own + pairs], taus[own + pairs], later, &turn[pairs]);
+                    any = 1;
+                    if (later) turn[pairs].s = zero;
                 }
                 pairs++;
             }
             if (!any) continue;
             active = n > 2; /* one rotation is all of n = 2 */
+            if (later) own = MAX_N / 2 - own;
             for (int i = 0; i < pairs; i++) {
                 int p = first[i], q = second[i];
                 for (int j = 0; j < i; j++)
                     if (s[i] != zero || s[j] != zero)
                         NAME(rotate_both)(s[i], tau[i], s[j], tau[j], AT(p, first[j]), AT(p, second[j]),
                                           AT(q, first[j]), AT(q, second[j]));
-                if (s[i] == zero) continue;
-                if (alone >= 0) NAME(rotate)(s[i], tau[i], AT(p, alone), AT(q, alone));
-                for (int k = 0; k < n; k++) NAME(rotate)(s[i], tau[i], v[p * n + k], v[q * n + k]);
+                if (s[i] != zero && alone >= 0) NAME(rotate)(s[i], tau[i], AT(p, alone), AT(q, alone));
+                if (later) NAME(finish)(n, &turn[i], zero);
+                turn[i] = (struct NAME(turn_of)){s[i], tau[i], v + p * n, v + q * n};
+                if (!later) NAME(finish)(n, &turn[i], zero);
             }
         }
     }
+    for (int i = 0; later && i < n / 2; i++) NAME(finish)(n, &turn[i], zero);
     return active;
 #undef AT
 }
@@ -201,7 +247,7 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
             rank[i][l] = 0;
         }
     /* A little more than counts as equal: where it is undone, the scale rounds what is subnormal. */
-    EACH_LANE most[l] = (R)(2 * lanes_tolerances.equal * EPS) * most[l] + SMALLEST * scale[l];
+    EACH_LANE most[l] = (R)(2 * lanes_tolerances.equal * EPS) * most[l] + SMALLEST * (1 + scale[l]);
     for (int i = 1; i < n; i++) /* sorted by counting */
         for (int j = 0; j < i; j++)
             EACH_LANE {

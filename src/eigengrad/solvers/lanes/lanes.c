@@ -15,8 +15,10 @@
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
+#define KNOWN(n) __builtin_constant_p(n)
 #else
 #define INLINE static __forceinline
+#define KNOWN(n) 0
 #endif
 #if defined(__GNUC__) && defined(__x86_64__)
 #define EACH_ISA(do_) do_(base, ) do_(avx2, __attribute__((target("avx2,fma"))))
@@ -37,6 +39,7 @@ struct lanes_tolerances lanes_tolerances;
     case 3: do_(3); break;                                                                                             \
     case 4: do_(4); break;                                                                                             \
     case 8: do_(8); break;                                                                                             \
+    case 16: do_(16); break;                                                                                           \
     default: do_(n);                                                                                                   \
     }
 #define ONE_COPY(do_) do_(n);

@@ -1,6 +1,7 @@
 /* Undefines what block.h and one direction define, for the next inclusion. */
 #undef W
 #undef EACH_LANE
+#undef EACH_LANE_OF_IT
 #undef LANES
 #undef BLOCK
 #undef SOME
