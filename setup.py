@@ -19,7 +19,7 @@ folder = "src/eigengrad/solvers/lanes"
 lanes = Extension(
     "eigengrad.solvers._lanes",
     [f"{folder}/module.c", f"{folder}/lanes.c", f"{folder}/xla.c"],
-    depends=[f"{folder}/{name}.h" for name in ("lanes", "type", "block", "forward", "backward", "undo")],
+    depends=[f"{folder}/{name}.h" for name in ("lanes", "type", "block", "symmetric", "hermitian", "forward", "backward", "undo")],
     extra_compile_args=flags,
     py_limited_api=True,
     optional=wanted != "1",

@@ -68,7 +68,7 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Pri
     return primitive
 
 
-_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], A.dtype), A], 0)
+_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], jnp.finfo(A.dtype).dtype), A], 0)
 _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 
 

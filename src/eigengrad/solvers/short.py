@@ -1,4 +1,4 @@
-"""NumPy's small real matrices in a few steps, from the array to w and V, and back: the steps of the rules cost more.
+"""NumPy's small matrices in a few steps, from the array to w and V, and back: the steps of the rules cost more.
 
 What is served is plain numbers that nobody follows, by the kernel of small.py or, where that is no gain, by the steps
 of plain.py. Everything else, a cluster where there is no kernel, an error and its words, is left to the rules.
@@ -60,7 +60,7 @@ def eigh(a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> tuple[Any,
     if small.fits(n, batch) and (vectors or by_kernel(n, batch)):
         w, V, happened = small.eigh(a, asked.turned, reading=asked.reading)
         return (w, V) if kept(happened, asked) else None
-    return in_steps(np, lapack, a, asked, vectors) if n <= MOST and plain.serves(n, batch) else None
+    return in_steps(np, lapack, a, asked, vectors) if bits > 0 and n <= MOST and plain.serves(n, batch) else None
 
 
 def by_kernel(n: int, batch: int) -> bool:

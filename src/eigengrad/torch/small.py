@@ -22,7 +22,8 @@ from ..rules.blocks import BLOCKS
 from ..solvers import plain, short, small
 from ..solvers.short import Options
 
-BITS = {torch.float32: 32, torch.float64: 64}
+BITS = {torch.float32: 32, torch.float64: 64, torch.complex64: -32, torch.complex128: -64}
+_REAL = dict(zip(BITS, (torch.float32, torch.float64) * 2, strict=True))
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
 THREADS = 64
 #: Threads are those of torch's own loops, which spin for a while after each: others would wait for a core.
@@ -58,7 +59,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     batch, x = a.numel() // (n * n) if n else 0, a.detach()
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
         found = _forward(x, n, batch, options)
-    elif plain.serves(n, batch):
+    elif BITS[a.dtype] > 0 and plain.serves(n, batch):
         found = _plain_forward(x, options, vectors or followed)
     else:
         return None
@@ -69,8 +70,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 
 
 def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
-    A = a.contiguous()
-    w, V = A.new_empty(*A.shape[:-1]), torch.empty_like(A)  # numbers are read in half the time of a shape
+    A = a.resolve_conj().contiguous()
+    w, V = A.new_empty(*A.shape[:-1], dtype=_REAL[a.dtype]), torch.empty_like(A)  # numbers: half the time of a shape
     happened = small.forward(
         BITS[a.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
         torch.get_num_threads(), SHARED,
@@ -141,7 +142,7 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
         return _plain_backward(w, V, gw, gV, options.convention)
     gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
-    gV = None if gV is None else gV.contiguous()
+    gV = None if gV is None else gV.resolve_conj().contiguous()
     refused = small.backward(
         BITS[V.dtype], n, V.numel() // (n * n), options.reading, options.degenerate != "subgradient",
         w.data_ptr(), V.data_ptr(), 0 if gw is None else gw.data_ptr(), 0 if gV is None else gV.data_ptr(),

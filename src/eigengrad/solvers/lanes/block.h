@@ -1,7 +1,8 @@
 /* Blocks of matrices, one in each of W lanes: what forward.h and backward.h have in common, for one element type and
  * one number of lanes; type.h says what must be defined.
  *
- * x[i][l] is entry i of matrix l, so every arithmetic loop runs over lanes and vectorises, whatever the size n. Bodies
+ * x[i][l] is number i of matrix l, so every arithmetic loop runs over lanes and vectorises, whatever the size n. An entry
+ * is one number, or two, its real and imaginary part: PARTS says which, and symmetric.h and hermitian.h do it. Bodies
  * are inlined into functions compiled for one instruction set and, where it pays, one n. What is rare, a cluster of
  * equal eigenvalues, is done for its lane alone. */
 
@@ -103,3 +104,12 @@ INLINE int NAME(end)(int n, int start, R width, const R *w)
 }
 
 #define USED ((int)(batch - b < W ? batch - b : W))
+
+/* Entry (i, j), or the conjugate of (j, i): of a matrix the lower triangle is kept. */
+#define AT(i, j) a[PARTS * ((i) > (j) ? (i) * n + (j) : (j) * n + (i))]
+
+#if PARTS == 1
+#include "symmetric.h"
+#else
+#include "hermitian.h"
+#endif

@@ -9,3 +9,6 @@
 #undef BLOCKS
 #undef DEFINE
 #undef TURNED
+#undef ANGLE
+#undef AT
+#undef UP
