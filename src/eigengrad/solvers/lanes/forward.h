@@ -51,9 +51,11 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
 {
     BLOCK(angles, MAX_N / 2 * ANGLE);
     BLOCK(zero, ANGLE);
+    BLOCK(rest, MAX_N);
     int first[MAX_N / 2], second[MAX_N / 2], rounds = n - 1 + n % 2, active = n > 1;
     R (*angle[MAX_N / 2])[W];
     for (int k = 0; k < ANGLE; k++) EACH_LANE zero[k][l] = 0;
+    for (int i = 0; i < n; i++) EACH_LANE rest[i][l] = 0;
     for (int sweep = 0; active && sweep < MAX_SWEEPS; sweep++) {
         active = 0;
         for (int round = 0; round < rounds; round++) {
@@ -69,7 +71,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
                 /* In the first sweeps of small matrices nothing is negligible. */
                 if ((n <= 4 && sweep < 2) || !NAME(negligible)(AT(p, q), d[p], d[q])) {
                     any = 1, angle[pairs] = angles + ANGLE * pairs;
-                    NAME(annihilate)(n, a, p, q, d[p], d[q], angle[pairs]);
+                    NAME(annihilate)(n, a, p, q, d, rest, angle[pairs]);
                 }
                 pairs++;
             }
@@ -86,6 +88,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
             }
         }
     }
+    for (int i = 0; i < n; i++) EACH_LANE d[i][l] += rest[i][l];
     return active;
 }
 

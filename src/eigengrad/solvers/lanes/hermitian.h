@@ -68,9 +68,10 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 
 /* Annihilate x = a_pq as in symmetric.h, where |x| stands for x: sigma = ±2x/root has the phase of x in it, and
  * k = 4|x|^2 / (root (root + den)). */
-INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R *dp, R *dq, R (*angle)[W])
+INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W])
 {
     LANES h[W], root[W];
+    R *dp = d[p], *dq = d[q], *rp = rest[p], *rq = rest[q];
     R *x = AT(p, q), up = UP(p, q);
     EACH_LANE {
         R g = dq[l] - dp[l], x2 = 2 * x[l], y2 = 2 * x[W + l];
@@ -87,8 +88,11 @@ INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R *dp, R *dq, R (*a
         angle[0][l] = s;
         angle[1][l] = up * t;
         angle[2][l] = (s * s + t * t) * root[l] / (root[l] + den);
-        dp[l] -= shift;
-        dq[l] += shift;
+        R low = dp[l] - shift, high = dq[l] + shift;
+        rp[l] += dp[l] - low - shift;
+        rq[l] += dq[l] - high + shift;
+        dp[l] = low;
+        dq[l] = high;
         x[l] = x[W + l] = 0;
     }
 }
