@@ -60,7 +60,7 @@ def eigh(a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> tuple[Any,
     if small.fits(n, batch) and (vectors or by_kernel(n, batch)):
         w, V, happened = small.eigh(a, asked.turned, reading=asked.reading)
         return (w, V) if kept(happened, asked) else None
-    return in_steps(np, lapack, a, asked, vectors) if bits > 0 and n <= MOST and plain.serves(n, batch) else None
+    return in_steps(np, lapack, a, asked, vectors) if n <= MOST and plain.serves(n, batch) else None
 
 
 def by_kernel(n: int, batch: int) -> bool:

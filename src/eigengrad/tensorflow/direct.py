@@ -42,8 +42,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     shape = tuple(a.shape)
     n = shape[-1] if len(shape) > 1 and shape[-1] == shape[-2] else 0
     batch = prod(shape[:-2])
-    steps = a.dtype.is_floating and plain.serves(n, batch)
-    if not small.fits(n, batch) and not steps:
+    if not small.fits(n, batch) and not plain.serves(n, batch):
         return None
     followed = record.could_possibly_record()
     if followed and forwardprop_util.pack_tangents([a]).tangents:
@@ -51,7 +50,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     followed = followed and record.should_record_backprop([a])
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
         found = _kernel(a, shape, batch, options)
-    elif steps:
+    elif plain.serves(n, batch):
         found = _plain(a, options, vectors or followed)
     else:
         return None
@@ -107,7 +106,8 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     n = V.shape[-1]
     batch = V.size // (n * n)
     if not small.fits(n, batch):
-        return tf.constant(plain.backward(np, w, V, gw, gV, options.convention))
+        gA = plain.backward(np, w, V, gw, gV, options.convention)
+        return None if gA is None else tf.constant(gA)
     gA, to_gA = _block(np.empty, V.dtype, V.size)
     refused = small.backward(
         small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",

@@ -56,10 +56,10 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     if len(shape) < 2 or shape[-1] != shape[-2]:
         return None
     n = shape[-1]
-    batch, x = a.numel() // (n * n) if n else 0, a.detach()
+    batch, x = a.numel() // (n * n) if n else 0, a.detach().resolve_conj()
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
         found = _forward(x, n, batch, options)
-    elif BITS[a.dtype] > 0 and plain.serves(n, batch):
+    elif plain.serves(n, batch):
         found = _plain_forward(x, options, vectors or followed)
     else:
         return None
@@ -70,7 +70,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 
 
 def _forward(a: Any, n: int, batch: int, options: Options) -> Any:
-    A = a.resolve_conj().contiguous()
+    A = a.contiguous()
     w, V = A.new_empty(*A.shape[:-1], dtype=_REAL[a.dtype]), torch.empty_like(A)  # numbers: half the time of a shape
     happened = small.forward(
         BITS[a.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
@@ -90,7 +90,8 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
     if w.shape[-1] >= THREADS:
         return plain.backward(torch, w, V, gw, gV, convention)
     gw, gV = (None if x is None else x.numpy() for x in (gw, gV))
-    return torch.from_numpy(plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention))
+    gA = plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention)
+    return None if gA is None else torch.from_numpy(gA)
 
 
 @lru_cache(maxsize=64)
@@ -137,12 +138,12 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     """The gradient; None where it is refused, and the rules say why."""
     if gw is None and gV is None:
         return torch.zeros_like(V)
-    n = V.shape[-1]
+    n, gV = V.shape[-1], None if gV is None else gV.resolve_conj()
     if not small.HERE or n > small.MOST:
         return _plain_backward(w, V, gw, gV, options.convention)
     gA = torch.empty_like(V)
     gw = None if gw is None else gw.contiguous()
-    gV = None if gV is None else gV.resolve_conj().contiguous()
+    gV = None if gV is None else gV.contiguous()
     refused = small.backward(
         BITS[V.dtype], n, V.numel() // (n * n), options.reading, options.degenerate != "subgradient",
         w.data_ptr(), V.data_ptr(), 0 if gw is None else gw.data_ptr(), 0 if gV is None else gV.data_ptr(),
