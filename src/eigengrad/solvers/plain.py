@@ -107,13 +107,14 @@ def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
         allowed = 4.0 * ROUNDING * w.shape[-1] ** 0.5 * _eps(m, w)
         if (abs(_diagonal(m, q)) > allowed * (abs(V) * abs(gV)).sum(-2)).any():
             return None
-    _diagonal(m, q)[...] = np.inf
+    sizes = abs(q)
+    _diagonal(m, sizes)[...] = np.inf
     rounding = 2.0 * NUMERATOR * _eps(m, w)
-    if (m.amin(abs(q), (-2, -1)) <= rounding * w.shape[-1] ** 0.5 * most[..., 0, 0]).any():
+    if (m.amin(sizes, (-2, -1)) <= rounding * w.shape[-1] ** 0.5 * most[..., 0, 0]).any():
         # A numerator that is rounding, over a gap that would magnify it, is 0.
         norm = most * m.sqrt((abs(gV / m.where(most > 0.0, most, 1.0)) ** 2).sum(-2)[..., None, :])
         near = abs(gaps) <= NEAR * _whole(m, w)[..., None]
-        q = m.where(near & (abs(q) <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
+        q = m.where(near & (sizes <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
     q *= 0.5
     _diagonal(m, gaps)[...] = 1.0
     q /= gaps

@@ -44,7 +44,7 @@ static void NAME(merge)(int n, int mean, R *w, R *V)
     }
 }
 
-/* d, a of which the lower triangle is read, and rows of v, an eigenvector each. A sweep annihilates every off-diagonal
+/* d, a of which the lower triangle is kept, and rows of v, an eigenvector each. A sweep annihilates every off-diagonal
  * entry once, in rounds of disjoint pairs, as in a tournament: their angles do not wait for each other, and where two
  * pairs meet, four entries are read and written once for both. Returns whether some lane has not converged. */
 INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])

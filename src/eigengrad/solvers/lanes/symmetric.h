@@ -53,8 +53,8 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 
 /* Annihilate x = a_pq (Golub & Van Loan 8.5). With g = d_q - d_p, h = sqrt(g^2 + 4x^2) and den = |g| + h, the squared
  * length den^2 + 4x^2 is 2 h den, so c = den/root, s = ±2x/root, and s/(1 + c) = ±2x/(root + den), root = sqrt(2 h den).
- * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. Roots are in loops of their own:
- * what waits for one holds up the next. */
+ * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. What the diagonal loses to rounding is
+ * kept in `rest`. Roots are in loops of their own: what waits for one holds up the next. */
 INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W])
 {
     LANES h[W], root[W];
