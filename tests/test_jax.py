@@ -184,3 +184,35 @@ def test_small_matrices_where_nothing_is_compiled(jax):
     (batch,) = jax.export.symbolic_shape("batch")
     program = jax.export.export(jax.jit(jax.vmap(f)))(jax.ShapeDtypeStruct((batch, 3, 3), A.dtype))
     assert np.array_equal(program.call(A[None])[0], np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_large_matrices_in_tiles(jax, complex_):
+    """Of tr C P, P on six columns that hold a cluster: in closed form; and C on single columns of it, refused."""
+    n, rng, jnp = 521, np.random.default_rng(33), jax.numpy  # tiles overlap
+    Q = np.linalg.qr(hermitian(rng, complex_, n))[0]
+    w = np.sort(rng.standard_normal(n))
+    w[2:5] = w[2]
+    A, C = (Q * w) @ Q.conj().T, hermitian(rng, complex_, n)
+    inside = np.arange(n) < 6
+    apart = inside[:, None] != inside
+    K = np.where(apart, Q.conj().T @ C @ Q, 0) / np.where(apart, (inside[:, None] * 2.0 - 1) * (w[:, None] - w), 1)
+    exact = (Q @ K @ Q.conj().T).conj()  # as JAX has it
+
+    def loss(a, columns):
+        V = eigengrad.jax.eigh(a).eigenvectors[:, :columns]
+        return jnp.real(jnp.sum(jnp.conj(V) * (C @ V)))
+
+    gradient = jax.jit(jax.grad(loss), static_argnums=1).lower(jnp.asarray(A), 6).compile()
+    found = gradient(jnp.asarray(A))
+    assert np.abs(found - exact).max() <= 1e-11 * np.abs(exact).max()
+    assert complex_ or np.array_equal(found, found.T)
+    # V, its cotangent and what is made of both; one kept array.
+    assert gradient.memory_analysis().temp_size_in_bytes <= (9 if complex_ else 6) * A.nbytes
+    assert np.isnan(jax.jit(jax.grad(loss), static_argnums=1)(jnp.asarray(A), 4)).all()
+    if not complex_:  # the derivative of the tiles, at single eigenvalues
+        a, E = jnp.asarray((Q * (w + np.arange(n) * 0.1)) @ Q.T), jnp.asarray(C)
+        slope = jax.jit(lambda a: jax.jvp(jax.grad(lambda a: loss(a, 6)), (a,), (E,))[1])
+        two = [(gradient(a + h * E) - gradient(a - h * E)) / (2 * h) for h in (2e-6, 1e-6)]
+        assert np.abs(two[0] - two[1]).max() <= 1e-5 * np.abs(two[1]).max()
+        assert np.abs(slope(a) - two[1]).max() <= 1e-5 * np.abs(two[1]).max()

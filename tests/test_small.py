@@ -24,6 +24,7 @@ from test_fuzz import BAD
 from test_laws import CASES
 
 import eigengrad
+from eigengrad.clusters import EQUAL
 from eigengrad.errors import DegenerateError, NotFiniteError
 from eigengrad.solvers import plain, small
 
@@ -151,7 +152,8 @@ def test_threads_of_torch_change_no_bit(dtype):
     for team in ((1, False), (3, True)):
         w, V, gA = np.zeros_like(gw), np.zeros_like(A), np.zeros_like(A)
         place = [x.ctypes.data for x in (A, w, V)]
-        assert small.forward(bits, n, count, 1, small.MERGED, *place, *team) == small.NOT_FINITE
+        happened = small.forward(bits, n, count, 1, small.MERGED, *place, *team)
+        assert happened & ~small.REPEATED == small.NOT_FINITE
         place = [x.ctypes.data for x in (w, V, gw, gV, gA)]
         small.backward(bits, n, count, 0, False, *place, *team)
         assert np.flatnonzero(np.isnan(gA).any((-1, -2))).tolist() == [400]
@@ -238,6 +240,30 @@ def test_what_happened_is_said_of_the_matrix_it_happened_to():
         assert np.flatnonzero(np.isnan(V).any((-1, -2))).tolist() == [7, 33]
     w, V, happened = small.eigh(np.full((3, 2, 2), 1.5e308), small.MERGED)  # eigenvalue 3e308
     assert happened == small.UNSOLVED
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("turned", [small.MERGED, small.GENERIC_BASIS], ids=["merged", "as found"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_may_be_repeated_is_said(dtype, turned):
+    """Of each matrix that has a cluster, as small as numbers are too; and of none whose eigenvalues are apart."""
+    rng, info, said = np.random.default_rng(12), np.finfo(dtype), []
+    for n in (2, 3, 5, 8):
+        near = np.linspace(1.0, 2.0, n)
+        near[0] = near[1] - 40 * info.eps
+        spectra = [np.linspace(1.0, 2.0, n), np.where(np.arange(n) < 2, 1.0, near), np.ones(n), near]
+        for spectrum in spectra * 8:
+            Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+            for scale in (1.0, info.max / 4, info.tiny, 16 * info.smallest_subnormal):
+                A = ((Q * spectrum) @ Q.T * scale).astype(dtype)[None]
+                w, V = np.zeros((1, n), dtype), np.zeros_like(A)
+                happened = small.forward(small.BITS[A.dtype], n, 1, 0, turned, A, w, V)
+                clustered = np.diff(w[0]) <= EQUAL * info.eps * np.max(np.abs(w))
+                assert not happened & ~small.REPEATED
+                assert happened or not clustered.any()
+                assert happened == 0 or spectrum is not spectra[0] or scale < info.tiny * 2
+                said.append(clustered.any())
+    assert 0.2 < np.mean(said) < 0.8
 
 
 # -- the pullback, against arithmetic of 60 digits ---------------------------------------------------------------------
@@ -576,6 +602,70 @@ def test_second_derivatives(torch, engine):
     (g,) = torch.autograd.grad((eigengrad.torch.eigvalsh(x) ** 3).sum(), x, create_graph=True)
     with pytest.raises(DegenerateError, match="second derivative"):
         torch.autograd.grad((g * E).sum(), x)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (8, 8), (5, 4, 4)], ids=str)
+def test_derivatives_of_every_order(torch, engine, shape):
+    """Along E, of <C, V diag(w^3) V^T> = <C, A^3>, at single eigenvalues, near an equal pair too."""
+    rng, n = np.random.default_rng(13), shape[-1]
+    Q, C, E = (torch.as_tensor(rng.standard_normal(shape)) for _ in range(3))
+    spectrum = torch.arange(1.0, n + 1.0, dtype=torch.float64)
+    spectrum[-1] = spectrum[-2] + 1e-2
+    Q, C, E = torch.linalg.qr(Q)[0], C + C.mT, E + E.mT
+    a = ((Q * spectrum) @ Q.mT).requires_grad_()
+    w, V = eigengrad.torch.eigh(a)
+    found, A = [((V * w[..., None, :] ** 3) @ V.mT * C).sum()], a.detach()
+    for _ in range(3):
+        found.append((torch.autograd.grad(found[-1], a, create_graph=True)[0] * E).sum())
+    words = [A @ A @ A, E @ A @ A + A @ E @ A + A @ A @ E, 2 * (E @ E @ A + E @ A @ E + A @ E @ E), 6 * E @ E @ E]
+    for order, (value, true) in enumerate(zip(found, words, strict=True)):
+        true = (C * true).sum().detach()
+        assert abs(float(value.detach() - true)) <= 1e-13 * 1e2**order * float(abs(C).sum() * abs(true)), order
+
+
+@pytest.mark.parametrize("degenerate", ["raise", "projector", "subgradient", "nan"])
+def test_second_derivatives_at_repeated_eigenvalues_and_beside_them(torch, engine, degenerate):
+    """Of Σ w^3, whose Hessian takes E to 3 (A E + E A), with the pairs that each w has inside a cluster left out."""
+    E = torch.tensor([[0.3, 1.0, 0.0], [1.0, -0.2, 0.5], [0.0, 0.5, 1.0]], dtype=torch.float64)
+
+    def second(*spectrum):
+        a = torch.diag(torch.tensor(spectrum, dtype=torch.float64)).requires_grad_()
+        if degenerate == "subgradient":
+            w = eigengrad.torch.eigvalsh(a)
+        else:
+            w = eigengrad.torch.eigh(a, degenerate=degenerate).eigenvalues
+        (g,) = torch.autograd.grad((w**3).sum(), a, create_graph=True)
+        return torch.autograd.grad((g * E).sum(), a)[0], 3 * (a @ E + E @ a).detach()
+
+    for gap in (1e-2, 1e-5, 1e-8):
+        found, true = second(1.0, 1.0 + gap, 2.0)
+        assert torch.allclose(found, true, rtol=0, atol=1e-14 / gap)
+    for spectrum in ((1.0, 1.0, 2.0), (1.0, 1.0, 1.0)):
+        if degenerate == "nan":
+            assert second(*spectrum)[0].isnan().any()
+        else:
+            with pytest.raises(DegenerateError, match="not determined"):
+                second(*spectrum)
+
+
+@pytest.mark.parametrize("UPLO", [None, "L", "U"])
+def test_eigenvalues_alone(torch, engine, UPLO):
+    """-2 v v^T of one, by the entries that are read, of two and of none; the array may change after the call."""
+    X = np.random.default_rng(14).standard_normal((5, 5))
+    H = X / 2 + X.T / 2 if UPLO is None else {"L": np.tril, "U": np.triu}[UPLO](X)
+    H = H if UPLO is None else H + H.T - np.diag(np.diag(X))
+    w, V = truth.eigh(truth.exact(H))
+    for weights in ([0, 0, -2, 0, 0], [1, 0, 0, 3, 0], [0] * 5):
+        a = torch.as_tensor(X).clone().requires_grad_()
+        found = eigengrad.torch.eigvalsh(a, UPLO)
+        assert np.allclose(found.detach().numpy(), truth.double(w), rtol=0, atol=1e-14)
+        with torch.no_grad():
+            a.zero_()
+        (g,) = torch.autograd.grad(found, a, torch.tensor(weights, dtype=torch.float64))
+        true = truth.double((V * weights) @ V.T)
+        if UPLO is not None:
+            true = {"L": np.tril, "U": np.triu}[UPLO](2 * true - np.diag(np.diag(true)))
+        assert np.allclose(g.numpy(), true, rtol=0, atol=1e-13)
 
 
 def test_refusals_name_the_matrix(torch, engine):

@@ -144,6 +144,20 @@ def test_forward_mode_in_a_cluster(torch):
     assert torch.isfinite(torch.func.jvp(eigengrad.torch.eigh, (a,), (a,))[1].eigenvectors).all()
 
 
+@pytest.mark.parametrize("n", [3, 20])
+def test_a_tangent_of_the_cotangent_alone(torch, n):
+    """The way back is linear: a tangent that comes on the weights of w leaves on the gradient, whoever follows."""
+    forward_ad, a = torch.autograd.forward_ad, draw(torch, n, n)
+    w, V = eigengrad.torch.eigh(a)
+    weights, tangent = torch.arange(2.0 * n, dtype=torch.float64).reshape(2, n)
+    for follow in (False, True):
+        with forward_ad.dual_level():
+            g = forward_ad.make_dual(weights, tangent)
+            (found,) = torch.autograd.grad(w, a, g, retain_graph=True, create_graph=follow)
+            found = forward_ad.unpack_dual(found).tangent.detach()
+        assert torch.allclose(found, ((V * tangent) @ V.mT).detach(), rtol=0, atol=1e-13 * n)
+
+
 def test_front_and_errors(torch):
     a = draw(torch, 3, 3)
     assert torch.equal(eigengrad.eigh(a).eigenvectors, eigengrad.torch.eigh(a).eigenvectors)

@@ -186,7 +186,7 @@ defvjp_argnums(_small_pairs, _small_vjp)
 
 _CONSTANT = (
     "abs max cumsum sqrt sin cos floor exp log log1p expm1 ones_like isfinite finite iscomplex eps any numpy "
-    "eigensolver eigenvalues size"
+    "eigensolver eigenvalues size sizes row"
 )
 _constants = vars(namespace.xp)
 _xp = SimpleNamespace(

@@ -184,7 +184,7 @@ def generic_phases(xp: Any, w: Any, V: Any, whole: bool = True) -> Any:
     """
     real = not xp.iscomplex(V)
     if whole:
-        along = xp.cast(_generic(xp, xp.real(V[..., 0])), V)[..., None, :] @ V
+        along = xp.row(xp.cast(_generic(xp, xp.real(V[..., 0])), V), V)[..., None, :]
         if real:
             return V * xp.where(along < 0.0, -1.0, xp.ones_like(along))
         size = xp.abs(along)  # of rounding the phase is noise

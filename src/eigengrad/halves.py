@@ -1,4 +1,4 @@
-"""Hermitian matrices among arrays that nobody follows: half of the work, and none where nothing is to do.
+"""Products of arrays that nobody follows: half of the work where they are Hermitian, and none where nothing is to do.
 
 For arrays that are written in place, block by block, so that what is compared or mirrored lies in the cache: NumPy's
 and torch's alike.
@@ -38,3 +38,13 @@ def product(X: Any, Y: Any, out: Any) -> Any:
         out[:start, start:stop] = left.swapaxes(0, 1).conj()
         out[start:stop, start:stop] = 0.5 * square + 0.5 * square.swapaxes(0, 1).conj()
     return out
+
+
+def sizes(X: Any, Y: Any) -> Any:
+    """|X|^T |Y|."""
+    return abs(X).swapaxes(-1, -2) @ abs(Y)
+
+
+def row(u: Any, X: Any) -> Any:
+    """u X of a vector."""
+    return (u[..., None, :] @ X)[..., 0, :]

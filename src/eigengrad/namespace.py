@@ -115,6 +115,8 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         choose=choose,
         exact=lambda X: isinstance(X, np.ndarray) and halves.large(X) and halves.exact(X),
         half=_half,
+        sizes=constant(halves.sizes),
+        row=constant(halves.row),
         blank=_blank,
         weighted=_weighted,
         again=linear(lambda x: x[...]),
@@ -246,9 +248,8 @@ def choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 
 def _half(X: Any, Y: Any) -> Any:
-    if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)):
-        return None
-    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype))
+    plain = isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)
+    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype)) if plain else None
 
 
 def _blank(n: int, like: Any) -> Any:

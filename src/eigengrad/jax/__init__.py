@@ -24,7 +24,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host, look, small
+from . import calculus, host, look, small, tiles
 
 __all__ = [
     "BlocksResult",
@@ -58,28 +58,6 @@ def _total(function: Callable[[Any], Any], n: int) -> Any:
     return jax.lax.fori_loop(1, n, lambda k, found: found + function(k), function(0))
 
 
-def _slope(f: Callable[..., Any], by: tuple[int, ...], x: Any, *args: Any) -> Any:
-    for k in by:
-        f = _elementwise(f, k)
-    return f(x, *args)
-
-
-def _elementwise(f: Callable[..., Any], k: int) -> Callable[..., Any]:
-    """The derivative of an elementwise function by its k-th argument."""
-
-    def slope(*x: Any) -> Any:
-        return jax.jvp(lambda v: f(*x[:k], v, *x[k + 1 :]), (x[k],), (jnp.ones_like(x[k]),))[1]
-
-    return slope
-
-
-def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
-    if order == 0:
-        return h(w)
-    first = jax.grad(lambda w: jnp.sum(h(w)))
-    return first(w) if order == 1 else jax.grad(lambda w: jnp.sum(first(w) * d[0]))(w)
-
-
 def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     """What f makes of constants, and its program: what was compiled for another is not taken for this one."""
     closed = jax.make_jaxpr(lambda *x: f(*x))(*x)  # anew: of a function that it knows JAX keeps the program
@@ -109,8 +87,8 @@ _xp = SimpleNamespace(
     expm1=jnp.expm1,
     size=lambda x: x.shape[-1],
     total=_total,
-    slope=_slope,
-    gradient=_gradient,
+    slope=calculus.slope,
+    gradient=calculus.gradient,
     ones_like=jnp.ones_like,
     tril=jnp.tril,
     reshape=jnp.reshape,
@@ -121,7 +99,9 @@ _xp = SimpleNamespace(
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
     again=lambda x: 1.0 * x,
-    half=lambda X, Y: None,  # a compiler has no use for half a product
+    half=tiles.half,
+    sizes=tiles.sizes,
+    row=tiles.row,
     take=lambda x, i: x[..., i],
     constant=lambda c, like: jnp.asarray(c, dtype=like.dtype),
     cast=lambda x, like: x.astype(like.dtype),

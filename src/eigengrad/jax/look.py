@@ -27,7 +27,9 @@ def choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 
 def zeros(like: Any) -> Any:
-    """A constant, which takes no memory, and is known to be 0 while a program is traced."""
+    """A constant, which takes no memory, and is known to be 0 while a program is traced, if its shape is."""
+    if not all(isinstance(size, int) for size in like.shape):
+        return jnp.zeros(like.shape, like.dtype)
     return np.broadcast_to(np.zeros((), like.dtype), like.shape)
 
 

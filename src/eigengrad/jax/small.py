@@ -1,7 +1,8 @@
-"""Small matrices in JAX by the compiled kernel, as custom calls of XLA on the CPU.
+"""First derivatives in JAX: of small matrices by the compiled kernel, as custom calls of XLA on the CPU.
 
 Each is a primitive that knows the rule it stands for: for other processors, and in a program that is exported, where
-nobody has our kernel, it is lowered as that rule, and derivatives of the pullback are the rule's.
+nobody has our kernel, it is lowered as that rule, and derivatives of the pullback are the rule's. So the pullback of
+large matrices is one too: what it computes is not differentiated, and needs less memory.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
+from .. import halves
 from ..public.binding import How
 from ..reading import READINGS
 from ..rules import Rule, blocks
 from ..rules.blocks import BLOCKS
 from ..solvers import short, small
+from . import look, tiles
 
 #: Up to which order one matrix alone costs less than LAPACK's call and the compiled steps of a rule.
 ALONE = 12
@@ -29,7 +32,7 @@ ALONE = 12
 _HANDLERS = small.xla() if jax.__version_info__ >= (0, 10) else None
 
 
-def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Primitive:
+def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int | None = None) -> Primitive:
     """`option` is what the kernel is told, `rule` what is computed where there is none."""
     primitive = Primitive(name)
     primitive.multiple_results = True
@@ -53,7 +56,7 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Pri
         return jax.ffi.ffi_lowering(f"eigengrad_{name}")(context, *x, option=np.int32(option))
 
     mlir.register_lowering(primitive, by_rule)
-    if _HANDLERS:
+    if _HANDLERS and handler is not None:
         jax.ffi.register_ffi_target(f"eigengrad_{name}", _HANDLERS[handler], platform="cpu")
         mlir.register_lowering(primitive, by_kernel, platform="cpu")
 
@@ -70,6 +73,7 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int) -> Pri
 
 _EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], jnp.finfo(A.dtype).dtype), A], 0)
 _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
+_PULL_LARGE = _primitive("pull", lambda w, V, *g: [V])
 
 
 def serves(V: Any) -> bool:
@@ -80,6 +84,11 @@ def serves(V: Any) -> bool:
     return small.fits(n, batch) and (n <= ALONE or batch > 1)
 
 
+def large(V: Any) -> bool:
+    """Whether memory counts."""
+    return isinstance(V.shape[-1], int) and V.shape[-1] >= halves.LEAST
+
+
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """`small_eigh` and `small_pull` of a namespace, and `small`, by what makes rules primitives; compiled once they
     serve again, by `how`."""
@@ -88,25 +97,34 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
     def solver(by: Any, how: Any) -> Callable[..., Any]:
         return lambda A: by(xp, A, how)
 
-    @cache
-    def pullback(by: Any, how: Any) -> Callable[..., Any]:
-        return lambda out, gout: by(xp, out, gout, how)
+    def filled(like: Any, gout: Any) -> Any:
+        """None is 0, and known to be so."""
+        return tuple(look.zeros(x) if g is None else g for x, g in zip(like, gout, strict=True))
 
     @cache
-    def first(by: Any, how: Any) -> Callable[..., Any]:
-        def rule(w: Any, V: Any, gw: Any, gV: Any) -> Any:
-            W = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype)
-            return [by(xp, (w, W, V, W), (gw, 0.0 * W, gV, 0.0 * W), how)]
+    def pullback(by: Any, how: Any) -> Callable[..., Any]:
+        return lambda out, gout: by(xp, out, filled(out, gout), how)
+
+    @cache
+    def first(by: Any, how: Any, given: tuple[bool, bool]) -> Callable[..., Any]:
+        def rule(w: Any, V: Any, *g: Any) -> Any:
+            W, rest = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype), iter(g)
+            gw, gV = (next(rest) if there else None for there in given)
+            return [by(xp, (w, W, V, W), filled((w, W, V, W), (gw, None, gV, None)), how)]
 
         return rule
 
     @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
-    def pulled(by: Any, how: Any, reading: int, out: Any, gout: Any) -> Any:
-        option = 4 * reading + (how.degenerate != "subgradient")
-        return _PULL.bind(out[0], out[2], gout[0], gout[2], option=option, rule=first(by, how))[0]
+    def pulled(by: Any, how: Any, reading: int | None, out: Any, gout: Any) -> Any:
+        """By the kernel, for a reading of its; None is any other matrix."""
+        (w, _, V, _), g = out, (gout[0], gout[2])
+        rule = first(by, how.but(first=True), tuple(x is not None for x in g))
+        if reading is None:
+            return _PULL_LARGE.bind(w, V, *(x for x in g if x is not None), option=0, rule=rule)[0]
+        return _PULL.bind(w, V, *g, option=4 * reading + (how.degenerate != "subgradient"), rule=rule)[0]
 
     @pulled.defjvp  # type: ignore[untyped-decorator]
-    def _(by: Any, how: Any, reading: int, x: Any, dx: Any) -> Any:
+    def _(by: Any, how: Any, reading: int | None, x: Any, dx: Any) -> Any:
         return pulled(by, how, reading, *x), jax.jvp(pullback(by, how), x, dx)[1]
 
     def eigh(by: Any, A: Any, how: Any, reading: int = small.READINGS["lower"]) -> Any:
@@ -117,11 +135,15 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
         return tuple(_EIGH.bind(A, option=4 * reading + turned, rule=solver(by, how)))
 
     def pull(by: Any, out: Any, gout: Any, how: Any, reading: int = small.READINGS["symmetric"]) -> Any:
-        gW, gecho = gout[1], gout[3]
-        known = isinstance(gW, np.ndarray) and isinstance(gecho, np.ndarray)  # the zeros of what nobody follows
-        if not known or how.coarse or not isinstance(out[2], jax.core.Tracer) or not serves(out[2]):
+        zero, V = [isinstance(g, np.ndarray) for g in gout], out[2]  # the zeros of what nobody follows
+        if not (zero[1] and zero[3] and isinstance(V, jax.core.Tracer)):
             return by(xp, out, gout, how)
-        return pulled(by, how, reading, out, tuple(map(jnp.asarray, gout)))
+        if serves(V) and not how.coarse:
+            gw, _, gV, _ = map(jnp.asarray, gout)
+            return pulled(by, how, reading, out, (gw, None, gV, None))
+        if not large(V):
+            return by(xp, out, gout, how)
+        return pulled(by, how, None, out, tuple(None if none else g for none, g in zip(zero, gout, strict=True)))
 
     @cache
     def rule(convention: str) -> Rule:
@@ -133,7 +155,8 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
             return blocks.solved_by_rules(xp, reading.read(xp, a), how)
 
         def pulled_back(xp: Any, out: Any, gout: Any, how: Any) -> Any:
-            return reading.pull(xp, blocks.pulled_by_rules(xp, out, gout, how))
+            found = blocks.pulled_by_rules(xp, out, gout, how)
+            return found if convention == "symmetric" and tiles.halved(out[2]) else reading.pull(xp, found)
 
         def primal(space: Any, x: Any, how: Any) -> Any:
             if isinstance(x[0], jax.core.Tracer):
@@ -157,7 +180,7 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
             options = short.options(UPLO, degenerate)
             if options is None or not isinstance(a, jax.core.Tracer) or a.ndim < 2 or a.shape[-1] != a.shape[-2]:
                 return None
-            if not serves(a):
+            if not (serves(a) or (small.BITS.get(a.dtype, 0) > 0 and large(a))):
                 return None
             how = How(degenerate)
             w, _, V, echo = attach(rule(options.convention))(a, how)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class How:
     order: int | None = None  # n, where w is a few of n eigenvalues
     system: Any = None  # that the few belong to (rules/system.py)
     part: int = 0  # which matrix of a pencil
+    first: bool = False  # whether nobody differentiates this derivative, as the framework knows
     single: bool | None = None  # whether no eigenvalue is repeated, where a branch of the rule has found that
 
     def but(self, **changes: Any) -> How:
@@ -45,6 +46,8 @@ def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callab
     """The public function of one framework."""
 
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs:  # to pass none on costs as much as a check of an array
+            return body(xp, *args)  # type: ignore[call-arg]
         return body(xp, *args, **kwargs)
 
     return _dressed(function, body, module)
@@ -65,7 +68,7 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
             )
             arrays = arrays or (0.0,)
         own = getattr(adapter_for(*arrays), name)
-        return own(*args, **kwargs)  # type: ignore[no-any-return]
+        return own(*args, **kwargs) if kwargs else own(*args)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)
 
@@ -104,7 +107,7 @@ def together(xp: Any, *arrays: Any) -> None:
 
 
 def option(name: str, value: Any, kind: Any) -> Any:
-    allowed = get_args(kind)
+    allowed = kind.__args__  # of a Literal: `get_args` takes as long as a step of a framework
     if value not in allowed:
         raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}.", value=value)
     return value

@@ -33,6 +33,8 @@ where a matrix is meant; and
     exact(X)        whether X is known to be Hermitian, entry by entry, and no derivative of it can be taken
     half(X, Y)      X Y^H, which is Hermitian but for rounding, from one half; None where that is no gain, or where a
                     derivative may be taken
+    sizes(X, Y)     |X|^T |Y|, entry by entry, in little memory
+    row(u, X)       u X, of vectors u
     blank(n, like)  n×n arrays to write into, as many as `like` has, in its dtype; None where that cannot be
     weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
     again(x)        the same numbers as an output of their own, in the same memory where the framework allows that
@@ -78,6 +80,8 @@ NAMES = frozenset(
         "choose",
         "exact",
         "half",
+        "sizes",
+        "row",
         "blank",
         "weighted",
         "again",

@@ -228,8 +228,12 @@ def middle(xp: Any, out: Any, gout: Any, how: Any, size: Any = None, lengths: An
     w, same = spectrum_of(xp, W), same_block(xp, W, how)
     (diagonal,) = xp.place(refuse_weights(xp, gw, gecho, w, how), echo, how)
     G = diagonal + inside(xp, hermitian(xp, gW), same)
+    if how.first and known_zero(xp, gV, V):
+        return G
 
     def clusters() -> Any:
+        if how.first:  # W is diagonal, G too, and what is made of both is 0
+            return xp.settle(V, gV, W, how)[0]
         return xp.settle(xp.concatenate([V, W, G], -2), xp.concatenate([gV, G, -W], -2), W, how)[0]
 
     R = where_clustered(xp, w, how, clusters, lambda: xp.settle(V, gV, W, how)[0])

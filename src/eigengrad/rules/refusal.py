@@ -146,7 +146,7 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
         return refuse(xp, bad, outside, how, error)
 
     def clusters() -> Any:
-        size = xp.swapaxes(xp.abs(X), -1, -2) @ xp.abs(Y)
+        size = xp.sizes(X, Y)
         return judged(size + xp.swapaxes(size, -1, -2))
 
     def phases() -> Any:

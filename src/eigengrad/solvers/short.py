@@ -70,7 +70,8 @@ def by_kernel(n: int, batch: int) -> bool:
 
 def kept(happened: int, asked: Options) -> bool:
     """Whether what the kernel found is the result, and no error."""
-    return not happened or (asked.degenerate == "nan" and not happened & small.UNSOLVED)
+    at_fault = happened & ~small.REPEATED
+    return not at_fault or (asked.degenerate == "nan" and not at_fault & small.UNSOLVED)
 
 
 def in_steps(m: Any, solvers: Any, a: Any, asked: Options, vectors: bool) -> tuple[Any, Any] | None:

@@ -27,6 +27,8 @@ except ImportError:  # no compiler was there at installation
 MOST = 16
 #: What may have happened to some matrix of a batch; its numbers are NaN.
 NOT_FINITE, UNSOLVED, REFUSED = 1, 2, 4
+#: And without fault: without this bit all eigenvalues are single, with it some may be equal.
+REPEATED = 8
 #: What becomes of equal eigenvalues and their vectors: nothing; a generic basis; and exactly equal ones.
 AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
@@ -68,9 +70,9 @@ def openmp() -> int:
         return 0
 
 
-def _team(shared: bool, threads: int) -> int:
+def _team(shared: bool) -> int:
     """A forked child would wait for threads that it does not have."""
-    return openmp() if shared and threads > 1 and os.getpid() == _PROCESS else 0
+    return openmp() if shared and os.getpid() == _PROCESS else 0
 
 
 _PROCESS = os.getpid()
@@ -84,8 +86,10 @@ def forward(
 
     Threads may be `shared` with an OpenMP runtime of the process.
     """
-    team = _team(shared, threads)
-    if team or threads == 1 or batch * n**3 < 2 * WORK:
+    if threads == 1:
+        return _lanes.forward(bits, n, batch, reading, merged, 1, 0, A, w, V)  # type: ignore[no-any-return]
+    team = _team(shared)
+    if team or batch * n**3 < 2 * WORK:
         return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
     size, square = _sizes(bits, n)
 
@@ -102,8 +106,10 @@ def backward(
     threads: int = 1, shared: bool = False,
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
-    team = _team(shared, threads)
-    if team or threads == 1 or batch * n**3 < 2 * WORK:
+    if threads == 1:
+        return _lanes.backward(bits, n, batch, reading, judged, 1, 0, w, V, gw, gV, gA)  # type: ignore[no-any-return]
+    team = _team(shared)
+    if team or batch * n**3 < 2 * WORK:
         return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
     size, square = _sizes(bits, n)
 
@@ -150,13 +156,14 @@ def _places(threads: int, *arrays: Any) -> tuple[Any, ...]:
 
 
 def eigh(H: Any, merged: int, threads: int = 1, reading: int = READINGS["lower"]) -> tuple[Any, Any, int]:
-    """w, V of arrays that are Hermitian or read as such, and what happened."""
+    """w, V of arrays that are Hermitian or read as such, and what happened that is at fault."""
     H = _contiguous(H)
     shape, dtype = H.shape, H.dtype
     n = shape[-1]
     w, V = np.empty(shape[:-1], REAL[dtype]), np.empty(shape, dtype)
     A_, w_, V_ = _places(threads, H, w, V)
-    return w, V, forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+    happened = forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+    return w, V, happened & ~REPEATED
 
 
 def pullback(

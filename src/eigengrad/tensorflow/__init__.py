@@ -151,6 +151,8 @@ _xp = SimpleNamespace(
     choose=_choose,
     exact=lambda X: False,
     half=lambda X, Y: None,
+    sizes=lambda X, Y: tf.matmul(tf.abs(X), tf.abs(Y), transpose_a=True),
+    row=lambda u, X: (u[..., None, :] @ X)[..., 0, :],
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
     again=tf.identity,

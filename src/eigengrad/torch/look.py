@@ -75,6 +75,14 @@ def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
     return halves.product(X, Y, X.new_empty(X.shape[0], X.shape[0]))
 
 
+def weighted(V: torch.Tensor, g: torch.Tensor) -> torch.Tensor | None:
+    """V diag(g) V^T of one real column, in one step and exactly symmetric."""
+    if V.is_complex() or V.ndim != 2 or V.shape[1] != 1 or follows(V) or follows(g):
+        return None
+    x = V[:, 0] * g.abs().sqrt()
+    return torch.outer(x, x * g.sign())
+
+
 def blank(n: int, like: torch.Tensor) -> torch.Tensor | None:
     return None if follows(like) else like.new_empty((*like.shape[:-2], n, n))
 

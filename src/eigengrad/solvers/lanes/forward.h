@@ -128,7 +128,8 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
             most[l] = x > most[l] ? x : most[l];
             rank[i][l] = 0;
         }
-    EACH_LANE most[l] *= (R)(lanes_tolerances.equal * EPS);
+    /* A little more than counts as equal: where it is undone, the scale rounds what is subnormal. */
+    EACH_LANE most[l] = (R)(2 * lanes_tolerances.equal * EPS) * most[l] + SMALLEST * scale[l];
     for (int i = 1; i < n; i++) /* sorted by counting */
         for (int j = 0; j < i; j++)
             EACH_LANE {
@@ -157,7 +158,7 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
             for (int i = 0; i < n * n * PARTS; i++) V[i] = (R)NAN;
         }
     }
-    return happened;
+    return equal ? happened | LANES_REPEATED : happened;
 }
 
 /* ---- the whole batch ---------------------------------------------------------------------------------------------- */

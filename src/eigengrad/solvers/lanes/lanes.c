@@ -56,6 +56,7 @@ struct lanes_tolerances lanes_tolerances;
 #define EXPONENT_SHIFT 52
 #define EXPONENT_MOST 2046
 #define EPS DBL_EPSILON
+#define SMALLEST DBL_MIN
 #define TINY 1e-290
 #define SQRT sqrt
 #define FABS fabs
@@ -71,6 +72,7 @@ struct lanes_tolerances lanes_tolerances;
 #undef EXPONENT_SHIFT
 #undef EXPONENT_MOST
 #undef EPS
+#undef SMALLEST
 #undef TINY
 #undef SQRT
 #undef FABS
@@ -81,6 +83,7 @@ struct lanes_tolerances lanes_tolerances;
 #define EXPONENT_SHIFT 23
 #define EXPONENT_MOST 254
 #define EPS FLT_EPSILON
+#define SMALLEST FLT_MIN
 #define TINY 1e-34f
 #define SQRT sqrtf
 #define FABS fabsf

@@ -13,6 +13,9 @@ enum { LANES_AS_FOUND, LANES_GENERIC, LANES_MERGED };
 /* What may have happened to some matrix of a batch; its numbers are NaN then. */
 enum { LANES_NOT_FINITE = 1, LANES_UNSOLVED = 2, LANES_REFUSED = 4 };
 
+/* And without fault: without this bit all eigenvalues of all matrices are single; with it some may be equal. */
+enum { LANES_REPEATED = 8 };
+
 /* The constants of clusters.py, in units of eps but for `near`; the generic vector, and generic phases. */
 struct lanes_tolerances {
     double equal, rounding, numerator, near, generic[LANES_MAX_N], cosine[LANES_MAX_N], sine[LANES_MAX_N];
