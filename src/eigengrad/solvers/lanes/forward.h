@@ -55,7 +55,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
     int first[MAX_N / 2], second[MAX_N / 2], rounds = n - 1 + n % 2, active = n > 1;
     R (*angle[MAX_N / 2])[W];
     for (int k = 0; k < ANGLE; k++) EACH_LANE zero[k][l] = 0;
-    for (int i = 0; i < n; i++) EACH_LANE rest[i][l] = 0;
+    for (int i = 0; PARTS > 1 && i < n; i++) EACH_LANE rest[i][l] = 0;
     for (int sweep = 0; active && sweep < MAX_SWEEPS; sweep++) {
         active = 0;
         for (int round = 0; round < rounds; round++) {
@@ -88,7 +88,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
             }
         }
     }
-    for (int i = 0; i < n; i++) EACH_LANE d[i][l] += rest[i][l];
+    for (int i = 0; PARTS > 1 && i < n; i++) EACH_LANE d[i][l] += rest[i][l];
     return active;
 }
 

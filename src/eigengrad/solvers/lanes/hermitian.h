@@ -67,12 +67,12 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 }
 
 /* Annihilate x = a_pq as in symmetric.h, where |x| stands for x: sigma = ±2x/root has the phase of x in it, and
- * k = 4|x|^2 / (root (root + den)). */
+ * k = 4|x|^2 / (root (root + den)). What the diagonal loses to rounding is kept in `rest`: of graded matrices that is
+ * most of the error, and real ones, which have fewer roundings, can do without. */
 INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W])
 {
     LANES h[W], root[W];
-    R *dp = d[p], *dq = d[q], *rp = rest[p], *rq = rest[q];
-    R *x = AT(p, q), up = UP(p, q);
+    R *dp = d[p], *dq = d[q], *rp = rest[p], *rq = rest[q], *x = AT(p, q), up = UP(p, q);
     EACH_LANE {
         R g = dq[l] - dp[l], x2 = 2 * x[l], y2 = 2 * x[W + l];
         h[l] = SQRT(g * g + (x2 * x2 + y2 * y2));

@@ -53,13 +53,13 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 
 /* Annihilate x = a_pq (Golub & Van Loan 8.5). With g = d_q - d_p, h = sqrt(g^2 + 4x^2) and den = |g| + h, the squared
  * length den^2 + 4x^2 is 2 h den, so c = den/root, s = ±2x/root, and s/(1 + c) = ±2x/(root + den), root = sqrt(2 h den).
- * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. What the diagonal loses to rounding is
- * kept in `rest`. Roots are in loops of their own: what waits for one holds up the next. */
+ * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. Roots are in loops of their own:
+ * what waits for one holds up the next. */
 INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W])
 {
     LANES h[W], root[W];
-    R *dp = d[p], *dq = d[q], *rp = rest[p], *rq = rest[q];
-    R *x = AT(p, q), *s = angle[0], *tau = angle[1];
+    (void)rest;
+    R *dp = d[p], *dq = d[q], *x = AT(p, q), *s = angle[0], *tau = angle[1];
     EACH_LANE {
         R g = dq[l] - dp[l], x2 = 2 * x[l];
         h[l] = SQRT(g * g + x2 * x2);
@@ -74,11 +74,8 @@ INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest
         R shift = num * (2 * h[l]) * (r * r) * x[l];
         s[l] = num * r;
         tau[l] = num / (root[l] + den);
-        R low = dp[l] - shift, high = dq[l] + shift;
-        rp[l] += dp[l] - low - shift;
-        rq[l] += dq[l] - high + shift;
-        dp[l] = low;
-        dq[l] = high;
+        dp[l] -= shift;
+        dq[l] += shift;
         x[l] = 0;
     }
 }
