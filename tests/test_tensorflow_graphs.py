@@ -32,10 +32,15 @@ def forward(tf, function, a, E):
 
 
 @pytest.mark.parametrize(
-    ("spectrum", "complex_"), [([1, 2, 3, 4], False), ([1, 1, 2, 3], True)], ids=["single", "a cluster"]
+    ("spectrum", "complex_", "ours"),
+    [([1, 2, 3, 4], False, False), ([1, 1, 2, 3], False, True), ([1, 1, 2, 3], True, True)],
+    ids=["single", "a cluster", "a complex cluster"],
 )
-def test_a_batch_in_every_mode(tf, spectrum, complex_):
-    """Of a loss of the two highest pairs, on which side of the function derivatives are taken."""
+def test_a_batch_in_every_mode(tf, spectrum, complex_, ours, monkeypatch):
+    """Of a loss of the two highest pairs, on which side of the function derivatives are taken; with operations of our
+    own and without."""
+    if not ours:
+        monkeypatch.setattr(eigengrad.tensorflow.ops, "_open", lambda: False)
     rng = np.random.default_rng(1)
     m, loss = harness("tensorflow").m, losses.of_columns(2, 4, 4, rng, complex_)
     E = rng.standard_normal((4, 4))
@@ -67,8 +72,11 @@ def test_a_batch_in_every_mode(tf, spectrum, complex_):
         assert np.max(np.abs(found.numpy().reshape(COPIES, 3, 4, 4) - true)) <= 1e-11 * np.max(np.abs(true))
 
 
-def test_what_is_refused_is_nan_and_the_rest_is_not(tf):
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "theirs"])
+def test_what_is_refused_is_nan_and_the_rest_is_not(tf, ours, monkeypatch):
     """Beside a matrix with a cluster that the loss takes apart, and one that is NaN."""
+    if not ours:
+        monkeypatch.setattr(eigengrad.tensorflow.ops, "_open", lambda: False)
     a = np.zeros((70, 3, 3)) + np.diag([1.0, 2.0, 4.0])
     a[7], a[9] = np.diag([1.0, 1.0, 2.0]), np.nan
     E = np.ones((3, 3))

@@ -56,6 +56,18 @@ def xla() -> tuple[Any, ...]:
     return () if _lanes is None else _lanes.xla()
 
 
+def tensorflow(lent: tuple[int, ...]) -> tuple[int, ...]:
+    """The addresses of operations of TensorFlow, for those of what it and LAPACK lend."""
+    if _lanes is None:
+        raise OSError("no kernel")
+    return _lanes.tensorflow(lent)  # type: ignore[no-any-return]
+
+
+def tensorflow_threads(count: int) -> None:
+    """The most threads that an operation of TensorFlow takes."""
+    _lanes.tensorflow_threads(count)
+
+
 def fits(n: int, batch: int) -> bool:
     """Whether the kernel is there, and quicker than a call of LAPACK for each matrix and the steps of a rule."""
     return HERE and 0 < n <= MOST and batch > 0

@@ -25,7 +25,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, direct, graph, host, jacobi, small
+from . import calculus, direct, graph, host, jacobi, ops, small
 
 __all__ = [
     "BlocksResult",
@@ -58,10 +58,16 @@ __all__ = [
 def _eigensolver(H: Any) -> tuple[Any, Any]:
     if host.compiled():
         return jacobi.eigh(H)
+    if ops.serves(H):
+        return ops.eigh(H, _own_eigensolver)  # type: ignore[no-any-return]
     try:
-        w, V = tf.linalg.eigh(H)
+        return _own_eigensolver(H)
     except tf.errors.InvalidArgumentError as error:
         raise unconverged(error.message) from error
+
+
+def _own_eigensolver(H: Any) -> tuple[Any, Any]:
+    w, V = tf.linalg.eigh(H)
     return tf.math.real(w), V
 
 
@@ -109,8 +115,10 @@ def _choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _branch(bad: Any, look: bool, yes: Any, no: Any) -> Any:
     """A branch of the program, where nothing is differentiated: accumulators around a function stumble over one."""
-    large = not tf.executing_eagerly() and (bad.shape[-1] or 0) >= halves.LEAST  # XLA is worth one then, too
-    return tf.cond(tf.reduce_any(bad), yes, no) if large or graph.serves(bad) else _choose(bad, look, yes, no)
+    n, size = bad.shape[-1] or 0, bad.shape.num_elements() or halves.LEAST
+    large = not tf.executing_eagerly() and n >= halves.LEAST  # XLA is worth one then, too
+    worth = large or (graph.serves() and size >= halves.LEAST)
+    return tf.cond(tf.reduce_any(bad), yes, no) if worth else _choose(bad, look, yes, no)
 
 
 def _total(function: Callable[[Any], Any], n: Any) -> Any:
@@ -121,7 +129,14 @@ def _total(function: Callable[[Any], Any], n: Any) -> Any:
     return tf.while_loop(lambda k, found: k < n, step, (1, first))[1]
 
 
-_xp = SimpleNamespace(
+class _Space(SimpleNamespace):
+    """Equal to itself alone, so that functions can be kept that were made for it."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+_xp = _Space(
     abs=tf.abs,
     conj=tf.math.conj,
     real=tf.math.real,
@@ -267,9 +282,10 @@ def _copies(tensors: Any) -> list[Any]:
 
 
 _COUNT = count()
+ops.registered()  # a program that was saved with them can then be loaded
 
 # What no derivative is taken of: with branches, and of rules no more than their numbers.
-_branching = SimpleNamespace(**vars(_xp) | {"choose": _branch, "half": graph.half})
+_branching = _Space(**vars(_xp) | {"choose": _branch, "half": graph.half})
 _branching.small_eigh = partial(small.eigh, _branching)
 _xp.small_pull = partial(small.pull, _xp, _tracked, graph.attach(_xp, _branching))
 for _rule in RULES:

@@ -20,21 +20,29 @@ from ..clusters import count, generic_phases, lengths, numerator, repeated, roun
 from ..reading import sent_back
 from ..rules.asked import drowned
 from ..rules.blocks import finish, solve
-from . import host
+from ..solvers import small
+from . import host, ops
 
 _NUMBERS = numbers()
-#: From so many eigenvalues on a branch costs less than it saves, and from this order on half of a product does.
-LEAST, LARGE, BANDS = 64, 512, 8
+#: From this order on half of a product costs less than all of it, in so many bands.
+LARGE, BANDS = 512, 8
 
 
-def serves(w: Any) -> bool:
-    """Whether there are enough eigenvalues, in a graph that XLA does not compile, which has no branches."""
-    return not tf.executing_eagerly() and not host.compiled() and (w.shape.num_elements() or LEAST) >= LEAST
+def serves() -> bool:
+    """Whether a graph is made that XLA does not compile, which has no branches."""
+    return not tf.executing_eagerly() and not host.compiled()
 
 
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     """w and V of Hermitian matrices in a generic basis, of which nothing is differentiated."""
-    if how.degenerate == "nan" or not serves(A[..., 0]):
+    if ops.serves_small(A):
+        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
+        return ops.small_eigh(A, turned, _eigh, xp, by, how)  # type: ignore[no-any-return]
+    return _eigh(xp, by, how, A)
+
+
+def _eigh(xp: Any, by: Callable[..., Any], how: Any, A: Any) -> tuple[Any, Any]:
+    if how.degenerate == "nan" or not serves():
         return by(xp, A, how)  # type: ignore[no-any-return]
 
     def found() -> Any:
@@ -52,7 +60,7 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
     def pull(by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
         x = [*out, *gout]
-        if not serves(out[0]) or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
+        if not serves() or record.should_record_backprop(x) or forwardprop_util.pack_tangents(x).tangents:
             return by(xp, out, gout, how)
         with record.stop_recording():
             found = _pull(branching, by, out, gout, how)
@@ -77,11 +85,19 @@ def attach(xp: Any, branching: Any) -> Callable[..., Any]:
 
 def _pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any:
     (w, _, V, _), (gw, gW, gV, gecho) = out, gout
-    if how.degenerate == "nan" or not _zero(gW) or not _zero(gecho):
+    alone = _zero(gW) and _zero(gecho)
+    if alone and not how.coarse and ops.serves_small(V):
+        return ops.small_pull(how.degenerate != "subgradient", _by_rules, (xp, by, how), w, V, gw, gV)
+    if how.degenerate == "nan" or not alone:
         return by(xp, out, gout, how)
     shared = tf.reduce_any(repeated(xp, w))
     several = how.but(single=False)
     return tf.cond(shared, lambda: by(xp, out, gout, several), lambda: _single(xp, w, V, gw, gV, how))
+
+
+def _by_rules(xp: Any, by: Callable[..., Any], how: Any, w: Any, V: Any, gw: Any, gV: Any) -> Any:
+    W = tf.linalg.diag(w)
+    return by(xp, (w, W, V, W), (gw, tf.zeros_like(W), gV, tf.zeros_like(W)), how)
 
 
 def _zero(g: Any) -> bool:

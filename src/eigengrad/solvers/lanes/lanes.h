@@ -44,3 +44,14 @@ int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, con
 struct call;
 void *lanes_xla_forward(struct call *call);
 void *lanes_xla_backward(struct call *call);
+
+/* The same as operations of TensorFlow: the functions that it and LAPACK lend, and how many threads; 0 if that is well. */
+int lanes_tensorflow_set(void *const *addresses, int count);
+void lanes_tensorflow_threads(unsigned count);
+void *lanes_tensorflow_create(void *construction);
+void lanes_tensorflow_delete(void *option);
+void lanes_tensorflow_forward(void *option, void *context);
+void lanes_tensorflow_backward(void *option, void *context);
+void lanes_tensorflow_lapack(void *option, void *context);
+void lanes_tensorflow_forward_shape(void *context, void *status);
+void lanes_tensorflow_backward_shape(void *context, void *status);

@@ -144,6 +144,37 @@ static PyObject *xla(PyObject *self, PyObject *ignored)
                          PyCapsule_New((void *)(uintptr_t)lanes_xla_backward, name, NULL));
 }
 
+#define LENT 32
+static PyObject *tensorflow(PyObject *self, PyObject *addresses)
+{
+    void *all[LENT];
+    Py_ssize_t count = PyTuple_Size(addresses);
+    (void)self;
+    if (count < 0) return NULL;
+    for (Py_ssize_t k = 0; k < count && k < LENT; k++) {
+        all[k] = PyLong_AsVoidPtr(PyTuple_GetItem(addresses, k));
+        if (!all[k] && PyErr_Occurred()) return NULL;
+    }
+    if (count > LENT || lanes_tensorflow_set(all, (int)count)) {
+        PyErr_SetString(PyExc_ValueError, "another number of functions");
+        return NULL;
+    }
+#define ADDRESS(function) PyLong_FromVoidPtr((void *)(uintptr_t)(function))
+    return Py_BuildValue("(NNNNNNN)", ADDRESS(lanes_tensorflow_create), ADDRESS(lanes_tensorflow_delete),
+                         ADDRESS(lanes_tensorflow_forward), ADDRESS(lanes_tensorflow_backward),
+                         ADDRESS(lanes_tensorflow_lapack), ADDRESS(lanes_tensorflow_forward_shape),
+                         ADDRESS(lanes_tensorflow_backward_shape));
+}
+
+static PyObject *tensorflow_threads(PyObject *self, PyObject *count)
+{
+    long value = PyLong_AsLong(count);
+    (void)self;
+    if (value == -1 && PyErr_Occurred()) return NULL;
+    lanes_tensorflow_threads((unsigned)value);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"forward", (PyCFunction)(void (*)(void))forward, METH_FASTCALL,
      "forward(bits, n, batch, reading, merge, threads, team, A, w, V): eigendecompositions; what happened, as bits"},
@@ -152,6 +183,8 @@ static PyMethodDef methods[] = {
     {"choose", choose, METH_O, "choose(level): 0 for every processor, 1 up to AVX2; the name of what is used"},
     {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic, cosine, sine): of clusters.py"},
     {"xla", xla, METH_NOARGS, "xla(): both as custom calls of XLA"},
+    {"tensorflow", tensorflow, METH_O, "tensorflow(addresses): what it and LAPACK lend; the addresses of operations"},
+    {"tensorflow_threads", tensorflow_threads, METH_O, "tensorflow_threads(count): the most that an operation takes"},
     {NULL, NULL, 0, NULL},
 };
 

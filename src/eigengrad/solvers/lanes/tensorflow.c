@@ -1,0 +1,344 @@
+/* The kernels, and LAPACK's solver, as operations of TensorFlow's programs on the CPU, by its C interface for kernels.
+ *
+ * That interface is a set of functions, which tensorflow/ops.py finds in the library and hands over by address, in the
+ * order of `struct interface`; it registers what is here by address too. So nothing of TensorFlow is needed at
+ * installation, nor of LAPACK, whose functions come from SciPy. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lanes.h"
+
+struct interface {
+    void *(*new_status)(void);
+    void (*delete_status)(void *status);
+    int (*code)(const void *status);
+    void (*set_status)(void *status, int code, const char *message);
+    void (*failure)(void *context, void *status);
+    void (*construction_failure)(void *construction, void *status);
+    void (*attribute)(void *construction, const char *name, int32_t *value, void *status);
+    void (*input)(void *context, int i, void **tensor, void *status);
+    void *(*output)(void *context, int i, int type, const int64_t *shape, int rank, size_t bytes, void *status);
+    void (*delete_tensor)(void *tensor);
+    void *(*data)(const void *tensor);
+    int (*rank)(const void *tensor);
+    int64_t (*size)(const void *tensor, int axis);
+    int (*type)(const void *tensor);
+    void *(*new_shape)(void);
+    void (*delete_shape)(void *shape);
+    void (*shape_of_input)(void *context, int i, void *shape, void *status);
+    void (*part_of_shape)(void *context, void *shape, int64_t start, int64_t end, void *result, void *status);
+    void (*shape_of_output)(void *context, int i, void *shape, void *status);
+};
+static struct interface tf;
+enum { FLOAT = 1, DOUBLE = 2, COMPLEX64 = 8, COMPLEX128 = 18 }; /* TF_DataType */
+enum { INVALID_ARGUMENT = 3, INTERNAL = 13 };                   /* TF_Code */
+#define MOST_AXES 254
+static unsigned threads = 1;
+
+typedef void real_solver(char *, char *, int *, void *, int *, void *, void *, int *, int *, int *, int *);
+typedef void complex_solver(char *, char *, int *, void *, int *, void *, void *, int *, void *, int *, int *, int *,
+                            int *);
+static struct {
+    real_solver *ssyevd, *dsyevd;
+    complex_solver *cheevd, *zheevd;
+} lapack;
+
+int lanes_tensorflow_set(void *const *addresses, int count)
+{
+    void **all[] = {(void **)&tf, (void **)&lapack};
+    int own = sizeof tf / sizeof(void *), solvers = sizeof lapack / sizeof(void *);
+    if (count != own + solvers) return -1;
+    for (int k = 0; k < own; k++) all[0][k] = addresses[k];
+    for (int k = 0; k < solvers; k++) all[1][k] = addresses[own + k];
+    return 0;
+}
+
+void lanes_tensorflow_threads(unsigned count) { threads = count; }
+
+/* ---- threads: of our own, for TensorFlow does not lend its threads -------------------------------------------------- */
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+
+struct task { void (*function)(void *); void *data; };
+
+static void *begin(void *data)
+{
+    struct task *task = data;
+    task->function(task->data);
+    return 0;
+}
+
+static void on_own_threads(void (*function)(void *), void *data, unsigned count, unsigned flags)
+{
+    pthread_t all[64];
+    struct task task = {function, data};
+    unsigned started = 0;
+    (void)flags;
+    while (started + 1 < count && started < 64 && !pthread_create(&all[started], 0, begin, &task)) started++;
+    function(data);
+    while (started) pthread_join(all[--started], 0);
+}
+
+/* As many as have some milliseconds of work each, in operations. */
+#define WORK ((ptrdiff_t)1 << 22)
+static struct lanes_team team(int n, ptrdiff_t batch)
+{
+    ptrdiff_t most = batch * n * n * n / WORK;
+    struct lanes_team team = {on_own_threads, most < (ptrdiff_t)threads ? (unsigned)most : threads};
+    return team;
+}
+#else
+static struct lanes_team team(int n, ptrdiff_t batch)
+{
+    struct lanes_team team = {0, 1};
+    (void)n, (void)batch;
+    return team;
+}
+#endif
+
+/* ---- a call: its inputs and outputs --------------------------------------------------------------------------------- */
+
+struct call {
+    void *context, *status, *x[4];
+    int count, rank, n, type;
+    int64_t shape[MOST_AXES];
+    ptrdiff_t batch;
+};
+
+static int fine(struct call *call) { return call->status && tf.code(call->status) == 0; }
+
+static void wrong(struct call *call, const char *message) { tf.set_status(call->status, INVALID_ARGUMENT, message); }
+
+/* One input A, or w, V, gw, gV: of one shape, but for the last axis of a vector. */
+static int begun(struct call *call, void *context, int count)
+{
+    call->context = context;
+    call->count = 0;
+    call->status = tf.new_status();
+    while (call->count < count) {
+        tf.input(context, call->count, &call->x[call->count], call->status);
+        if (!fine(call)) return 0;
+        call->count++;
+    }
+    void *V = call->x[count > 1];
+    call->rank = tf.rank(V);
+    call->type = tf.type(V);
+    if (call->rank < 2 || call->rank > MOST_AXES) return wrong(call, "not a matrix"), 0;
+    call->batch = 1;
+    for (int k = 0; k < call->rank; k++) {
+        call->shape[k] = tf.size(V, k);
+        if (k < call->rank - 2) call->batch *= (ptrdiff_t)call->shape[k];
+    }
+    int64_t n = call->shape[call->rank - 1];
+    if (n != call->shape[call->rank - 2] || n > 30000) return wrong(call, "not square, or too large"), 0;
+    call->n = (int)n;
+    for (int k = 0; k < count; k++) {
+        int axes = call->rank - (count > 1 && k % 2 == 0), same = tf.rank(call->x[k]) == axes;
+        for (int j = 0; same && j < axes; j++) same = tf.size(call->x[k], j) == call->shape[j];
+        if (!same) return wrong(call, "shapes do not agree"), 0;
+    }
+    return 1;
+}
+
+static void ended(struct call *call)
+{
+    if (call->status && tf.code(call->status)) tf.failure(call->context, call->status);
+    while (call->count) tf.delete_tensor(call->x[--call->count]);
+    if (call->status) tf.delete_status(call->status);
+}
+
+/* The memory of an output with so many axes of the shape; null where there is nothing to write, or no memory. */
+static void *output(struct call *call, int i, int rank, int type)
+{
+    size_t bytes = type == FLOAT ? 4 : type == DOUBLE || type == COMPLEX64 ? 8 : 16;
+    for (int k = 0; k < rank; k++) bytes *= (size_t)call->shape[k];
+    void *tensor = tf.output(call->context, i, type, call->shape, rank, bytes, call->status);
+    if (!tensor) return 0;
+    void *data = bytes ? tf.data(tensor) : 0;
+    tf.delete_tensor(tensor);
+    return data;
+}
+
+/* ---- a small batch -------------------------------------------------------------------------------------------------- */
+
+#define BITS(type) ((type) == FLOAT ? 32 : 64)
+
+/* The option of an operation, which it keeps. */
+void *lanes_tensorflow_create(void *construction)
+{
+    int32_t *option = malloc(sizeof *option);
+    void *status = tf.new_status();
+    if (option) tf.attribute(construction, "option", option, status);
+    else tf.set_status(status, INTERNAL, "no memory");
+    if (tf.code(status)) tf.construction_failure(construction, status);
+    tf.delete_status(status);
+    return option;
+}
+
+void lanes_tensorflow_delete(void *option) { free(option); }
+
+static int small(struct call *call)
+{
+    if (call->n <= LANES_MAX_N && (call->type == FLOAT || call->type == DOUBLE)) return 1;
+    wrong(call, "not a small real matrix");
+    return 0;
+}
+
+/* A -> w, V; the option is how A is read, times 4, and what becomes of equal eigenvalues. What is not solved is NaN. */
+void lanes_tensorflow_forward(void *option, void *context)
+{
+    struct call call;
+    if (begun(&call, context, 1) && small(&call)) {
+        int32_t how = *(int32_t *)option;
+        void *w = output(&call, 0, call.rank - 1, call.type), *V = output(&call, 1, call.rank, call.type);
+        struct lanes_team own = team(call.n, call.batch);
+        if (w && V)
+            lanes_forward(BITS(call.type), call.n, call.batch, how >> 2, how & 3, tf.data(call.x[0]), w, V, &own);
+    }
+    ended(&call);
+}
+
+/* w, V, gw, gV -> gA; the option is how A was read, times 4, and whether to judge. A gradient that is refused is NaN. */
+void lanes_tensorflow_backward(void *option, void *context)
+{
+    struct call call;
+    if (begun(&call, context, 4) && small(&call)) {
+        int32_t how = *(int32_t *)option;
+        void *gA = output(&call, 0, call.rank, call.type), *x[4];
+        struct lanes_team own = team(call.n, call.batch);
+        for (int k = 0; k < 4; k++) x[k] = tf.data(call.x[k]);
+        if (gA)
+            lanes_backward(BITS(call.type), call.n, call.batch, how >> 2, how & 3, x[0], x[1], x[2], x[3], gA, &own);
+    }
+    ended(&call);
+}
+
+/* ---- large ones, by LAPACK ------------------------------------------------------------------------------------------ */
+
+/* Rows for columns, in blocks that stay in the cache; and the conjugate of complex numbers. */
+#define BLOCK 16
+#define TURN(name, R, parts)                                                                                           \
+    static void name(R *X, int n)                                                                                      \
+    {                                                                                                                  \
+        for (int I = 0; I < n; I += BLOCK)                                                                             \
+            for (int J = 0; J <= I; J += BLOCK)                                                                        \
+                for (int i = I; i < I + BLOCK && i < n; i++)                                                           \
+                    for (int j = J; j < J + BLOCK && j <= i; j++) {                                                    \
+                        R *x = X + ((size_t)i * n + j) * (parts), *y = X + ((size_t)j * n + i) * (parts);              \
+                        for (int p = 0; p < (parts); p++) {                                                            \
+                            R left = p ? -x[p] : x[p];                                                                 \
+                            x[p] = p ? -y[p] : y[p];                                                                   \
+                            y[p] = left;                                                                               \
+                        }                                                                                              \
+                    }                                                                                                  \
+    }
+TURN(turn_f, float, 1)
+TURN(turn_d, double, 1)
+TURN(turn_c, float, 2)
+TURN(turn_z, double, 2)
+
+struct room { void *work, *real; int *whole, work_size, real_size, whole_size; };
+
+/* One decomposition in place, or with `ask` the sizes of the room. */
+static int solve(int type, int n, void *V, void *w, struct room *room, int ask)
+{
+    char vectors = 'V', upper = 'U'; /* of columns: the lower triangle of rows */
+    int info = 0, all = -1, *work = ask ? &all : &room->work_size, *real = ask ? &all : &room->real_size;
+    int *whole = ask ? &all : &room->whole_size;
+    if (type == FLOAT || type == DOUBLE)
+        (type == FLOAT ? lapack.ssyevd : lapack.dsyevd)(&vectors, &upper, &n, V, &n, w, room->work, work, room->whole,
+                                                        whole, &info);
+    else
+        (type == COMPLEX64 ? lapack.cheevd : lapack.zheevd)(&vectors, &upper, &n, V, &n, w, room->work, work, room->real,
+                                                            real, room->whole, whole, &info);
+    return info;
+}
+
+static int rooms(struct room *room, int type, int n)
+{
+    union { float f; double d; double pair[2]; } work, real;
+    int narrow = type == FLOAT || type == COMPLEX64, whole;
+    struct room asked = {&work, &real, &whole, 0, 0, 0};
+    if (solve(type, n, &work, &real, &asked, 1)) return 0;
+    room->work_size = narrow ? (int)nextafterf(work.f, INFINITY) + 1 : (int)work.d;
+    room->real_size = type == FLOAT || type == DOUBLE ? 0 : narrow ? (int)nextafterf(real.f, INFINITY) + 1 : (int)real.d;
+    room->whole_size = whole;
+    room->work = malloc((size_t)room->work_size * 16);
+    room->real = malloc((size_t)room->real_size * 8 + 8);
+    room->whole = malloc((size_t)whole * sizeof(int));
+    return room->work && room->real && room->whole;
+}
+
+/* Whether all that is read is finite: what is not gives 0 x = NaN. */
+#define FINITE(name, R)                                                                                                \
+    static int name(const R *x, size_t count)                                                                          \
+    {                                                                                                                  \
+        R sum = 0;                                                                                                     \
+        for (size_t k = 0; k < count; k++) sum += 0 * x[k];                                                            \
+        return sum == 0;                                                                                               \
+    }
+FINITE(finite_f, float)
+FINITE(finite_d, double)
+
+#define EACH(R, first, count, value)                                                                                   \
+    for (size_t k = 0; k < (count); k++) ((R *)(first))[k] = (R)(value)
+
+/* A Hermitian -> w, V; NaN where it is not finite, or LAPACK gives up. */
+void lanes_tensorflow_lapack(void *option, void *context)
+{
+    struct call call;
+    (void)option;
+    if (begun(&call, context, 1)) {
+        int type = call.type, n = call.n, narrow = type == FLOAT || type == COMPLEX64;
+        size_t parts = type == FLOAT || type == DOUBLE ? 1 : 2, count = (size_t)n * n * parts;
+        size_t step = (size_t)n * (narrow ? 4 : 8), square = count * (narrow ? 4 : 8);
+        char *w = output(&call, 0, call.rank - 1, narrow ? FLOAT : DOUBLE), *V = output(&call, 1, call.rank, type);
+        const char *A = tf.data(call.x[0]);
+        struct room room = {0, 0, 0, 0, 0, 0};
+        if (w && V && !rooms(&room, type, n)) tf.set_status(call.status, INTERNAL, "no memory");
+        for (ptrdiff_t k = 0; w && V && fine(&call) && k < call.batch; k++, A += square, V += square, w += step) {
+            int good = narrow ? finite_f((const float *)A, count) : finite_d((const double *)A, count);
+            if (good) {
+                memcpy(V, A, square);
+                good = !solve(type, n, V, w, &room, 0);
+            }
+            if (!good && narrow) {
+                EACH(float, w, (size_t)n, NAN);
+                EACH(float, V, count, NAN);
+            } else if (!good) {
+                EACH(double, w, (size_t)n, NAN);
+                EACH(double, V, count, NAN);
+            } else if (parts == 1) {
+                if (narrow) turn_f((float *)V, n);
+                else turn_d((double *)V, n);
+            } else if (narrow) turn_c((float *)V, n);
+            else turn_z((double *)V, n);
+        }
+        free(room.work), free(room.real), free(room.whole);
+    }
+    ended(&call);
+}
+
+/* ---- shapes --------------------------------------------------------------------------------------------------------- */
+
+/* Of w and V, from A. */
+void lanes_tensorflow_forward_shape(void *context, void *status)
+{
+    void *whole = tf.new_shape(), *part = tf.new_shape();
+    tf.shape_of_input(context, 0, whole, status);
+    if (!tf.code(status)) tf.part_of_shape(context, whole, 0, -1, part, status);
+    if (!tf.code(status)) tf.shape_of_output(context, 0, part, status);
+    if (!tf.code(status)) tf.shape_of_output(context, 1, whole, status);
+    tf.delete_shape(whole), tf.delete_shape(part);
+}
+
+/* Of gA, from V. */
+void lanes_tensorflow_backward_shape(void *context, void *status)
+{
+    void *whole = tf.new_shape();
+    tf.shape_of_input(context, 1, whole, status);
+    if (!tf.code(status)) tf.shape_of_output(context, 0, whole, status);
+    tf.delete_shape(whole);
+}
