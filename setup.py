@@ -6,6 +6,7 @@ where there is a compiler, and LAPACK serves where there is none.
 
 import os
 import sys
+from glob import glob
 
 from setuptools import Extension, setup
 
@@ -19,7 +20,7 @@ folder = "src/eigengrad/solvers/lanes"
 lanes = Extension(
     "eigengrad.solvers._lanes",
     [f"{folder}/module.c", f"{folder}/lanes.c", f"{folder}/xla.c", f"{folder}/tensorflow.c"],
-    depends=[f"{folder}/{name}.h" for name in ("lanes", "type", "block", "forward", "backward", "undo")],
+    depends=glob(f"{folder}/*.h"),
     extra_compile_args=flags,
     py_limited_api=True,
     optional=wanted != "1",

@@ -172,9 +172,12 @@ _small_pairs = primitive(lambda a, found, asked: found)
 def _small_vjp(argnums: Any, out: Any, args: Any, kwargs: Any) -> Callable[[Any], Any]:
     w, V = out
 
+    def fitted(g: Any, x: Any) -> Any:
+        return _conj(g) if np.iscomplexobj(_value(x)) or not np.iscomplexobj(_value(g)) else anp.real(g)
+
     def pullback(g: Any) -> Any:
-        gw, gV = (anp.real(x) if np.iscomplexobj(_value(x)) else x for x in (g[0], g[1]))
-        return (namespace.small_gradient(_xp, w, V, gw, gV, args[2]),)
+        gw, gV = fitted(g[0], w), fitted(g[1], V)
+        return (_conj(namespace.small_gradient(_xp, w, V, gw, gV, args[2])),)
 
     return pullback
 

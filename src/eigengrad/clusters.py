@@ -35,8 +35,9 @@ ROUNDING = 256.0
 COARSE = 4.0
 NUMERATOR = 4.0
 NEAR = 0.1
-#: u_k = 1 + frac(k GENERIC), the golden ratio, has nothing to do with what users write.
+#: u_k = 1 + frac(k GENERIC), the golden ratio, has nothing to do with what users write; nor have the phases k PHASE.
 GENERIC = 0.6180339887498949
+PHASE = 2.399963229728653
 
 
 def count(xp: Any, w: Any) -> Any:
@@ -173,17 +174,24 @@ def _generic(xp: Any, w: Any) -> Any:
     return 1.0 + k - xp.floor(k)
 
 
-def generic_phases(xp: Any, w: Any, V: Any) -> Any:
-    """V with each column turned by a fixed generic phase, if it is complex; if it is real, so that <u, v> >= 0.
+def generic_phases(xp: Any, w: Any, V: Any, whole: bool = True) -> Any:
+    """V with each column turned so that <u, v> is positive if it is real, and has a fixed generic phase if complex.
 
-    Solvers make one component real. A loss that reads the real part of just that component would look as if it did not
-    depend on the phase. And of a real vector each solver returns another sign, so that a value and a derivative that
-    come by different solvers, as in a transformation of a framework, would not belong together.
+    Of a vector each solver returns another sign or phase, so that a value and a derivative that come by different
+    solvers, as in a transformation of a framework, would not belong together. And it makes one component real, or all:
+    a loss that reads the real part of just that component would look as if it did not depend on the phase. Where the
+    rows are not a `whole`, they do not know <u, v>: real ones are left, complex ones turned by the phase alone.
     """
-    if not xp.iscomplex(V):
-        along = xp.row(_generic(xp, V[..., 0]), V)[..., None, :]
-        return V * xp.where(along < 0.0, -1.0, xp.ones_like(along))
-    angle = xp.cumsum(xp.ones_like(w), -1) * 2.399963229728653
+    real = not xp.iscomplex(V)
+    if whole:
+        along = xp.row(xp.cast(_generic(xp, xp.real(V[..., 0])), V), V)[..., None, :]
+        if real:
+            return V * xp.where(along < 0.0, -1.0, xp.ones_like(along))
+        size = xp.abs(along)  # of rounding the phase is noise
+        V = V * xp.conj(xp.where(size > xp.eps(w), along / xp.cast(xp.where(size > 0.0, size, 1.0), V), 1.0))
+    if real:
+        return V
+    angle = xp.cumsum(xp.ones_like(w), -1) * PHASE
     return V * (xp.cast(xp.cos(angle), V) + 1j * xp.cast(xp.sin(angle), V))[..., None, :]
 
 

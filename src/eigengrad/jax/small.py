@@ -71,7 +71,7 @@ def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int | None 
     return primitive
 
 
-_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], A.dtype), A], 0)
+_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], jnp.finfo(A.dtype).dtype), A], 0)
 _PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
 _PULL_LARGE = _primitive("pull", lambda w, V, *g: [V])
 
@@ -180,7 +180,7 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
             options = short.options(UPLO, degenerate)
             if options is None or not isinstance(a, jax.core.Tracer) or a.ndim < 2 or a.shape[-1] != a.shape[-2]:
                 return None
-            if not (serves(a) or (a.dtype in small.BITS and large(a))):
+            if not (serves(a) or (small.BITS.get(a.dtype, 0) > 0 and large(a))):
                 return None
             how = How(degenerate)
             w, _, V, echo = attach(rule(options.convention))(a, how)

@@ -105,10 +105,10 @@ def eigh(
     EighResult(eigenvalues, eigenvectors), ascending and real, shape (..., n), and shape (..., n, n) in the dtype of
     `a` (of a subset, (..., k) and (..., n, k)); eigenvalues in the unit of `a`, or of `a` over `b`. Eigenvalues equal
     to within 32 eps max|w|, the largest of all n, are handed out exactly equal, and their vectors in a generic basis:
-    `eigh` of the identity does not return the identity. The sign of a real vector is that of its product with a fixed
-    generic one, whatever solver found it. With `b`, equal is what the solver knows no better:
-    4 eps (|A| + |w| |B|) |B^-1|, B scaled to a unit diagonal, where that is more, so some eps |w| times the condition
-    of B.
+    `eigh` of the identity does not return the identity. The sign or phase of a vector is the
+    one that gives its product with a fixed generic vector a fixed one, whatever solver found it. With `b`, equal is
+    what the solver knows no better: 4 eps (|A| + |w| |B|) |B^-1|, B scaled to a unit diagonal, where that is more, so
+    some eps |w| times the condition of B.
 
     Differentiable in `a` and `b`, to every order, wherever eigenvalues are single; where two are close, digits are lost
     as eps max|w| / gap, in second derivatives as its square. At repeated eigenvalues the derivative is right where it

@@ -95,8 +95,8 @@ def decompose(xp: Any, x: Any, how: Any) -> tuple[Any, Any]:
 
 
 def _phased(xp: Any, w: Any, V: Any, how: Any) -> Any:
-    """In generic phases: real vectors of which only some rows are here have their signs."""
-    return V if how.system.rows is not None and not xp.iscomplex(V) else generic_phases(xp, w, V)
+    """In generic phases; vectors of which only some rows are here have their own sign or phase in it."""
+    return generic_phases(xp, w, V, how.system.rows is None)
 
 
 def shown(xp: Any, V: Any, echo: Any, edge: Any, how: Any) -> Any:

@@ -9,6 +9,7 @@ not there. What is not that simple, a cluster or a number that is not finite, is
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR
+from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR, PHASE, ROUNDING
 
 #: The largest order, and the most entries of a batch: beyond them the steps of the rules no longer count.
 MOST, ENTRIES = 512, 2**18
@@ -29,13 +30,17 @@ def _turned(X: Any) -> Any:
     return X.swapaxes(-1, -2)
 
 
+def _adjoint(X: Any) -> Any:
+    return _turned(X).conj()
+
+
 def _symmetric(A: Any) -> Any:
     H = 0.5 * A
-    return H + _turned(H)
+    return H + _adjoint(H)
 
 
 #: What the lower triangle of an array is, of which the solver reads no other.
-_READ: dict[str, Callable[[Any], Any]] = {"symmetric": _symmetric, "lower": lambda A: A, "upper": _turned}
+_READ: dict[str, Callable[[Any], Any]] = {"symmetric": _symmetric, "lower": lambda A: A, "upper": _adjoint}
 _PULL: dict[str, Callable[[Any, Any], Any]] = {
     "symmetric": lambda m, G: G,
     "lower": lambda m, G: m.tril(G) + m.tril(G, -1),
@@ -48,17 +53,29 @@ def _generic(m: Any, n: int, dtype: Any) -> Any:
     return m.asarray(1.0 + np.arange(1, n + 1) * GENERIC % 1.0, dtype=dtype)
 
 
+@cache
+def _phases(m: Any, n: int, dtype: Any) -> Any:
+    return m.asarray(np.exp(1j * PHASE * np.arange(1, n + 1)), dtype=dtype)
+
+
 def serves(n: int, batch: int) -> bool:
     return 0 < n <= MOST and 0 < batch * n * n <= ENTRIES
 
 
 def forward(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> tuple[Any, Any] | None:
-    """w and V, with the signs of clusters.py; None where the rules must look. The solver reads the lower triangle."""
+    """w and V in the phases of clusters.py; None where the rules must look. The solver reads the lower triangle."""
     found = _solved(m, eigensolver, A, convention)
     if found is None or not _single(m, found[0]):
         return None
     w, V = found
-    V *= m.where(_generic(m, w.shape[-1], w.dtype) @ V < 0.0, -1.0, 1.0)[..., None, :]
+    n, dtype = V.shape[-1], V.dtype
+    along = _generic(m, n, dtype) @ V
+    if dtype == w.dtype:
+        V *= m.where(along < 0.0, -1.0, 1.0)[..., None, :]
+        return w, V
+    size = abs(along)
+    known = size > _eps(m, w)
+    V *= (_phases(m, n, dtype) * m.where(known, along.conj() / m.where(known, size, 1.0), 1.0))[..., None, :]
     return w, V
 
 
@@ -71,7 +88,7 @@ def values(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str, s
 def _solved(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) -> Any:
     """None where the solver fails, or may be handed what is not finite, of which it returns numbers all the same."""
     H = _READ[convention](A)
-    if not math.isfinite(H.sum()):
+    if not cmath.isfinite(H.sum()):
         return None
     try:
         return eigensolver(H)
@@ -80,24 +97,35 @@ def _solved(m: Any, eigensolver: Callable[[Any], Any], A: Any, convention: str) 
 
 
 def backward(m: Any, w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
-    """The gradient by the entries of the array; None stands for no gw or gV."""
-    VT = _turned(V)
+    """The gradient by the entries of the array; None where the rules must look. None stands for no gw or gV."""
+    VH, complex_ = _adjoint(V), V.dtype != w.dtype
     if gV is None:
-        return _PULL[convention](m, (V * gw[..., None, :]) @ VT)
-    N = VT @ gV
-    q, gaps, most = N - _turned(N), w[..., None, :] - w[..., :, None], _largest(m, gV)
-    _diagonal(m, q)[...] = np.inf
+        return _pulled(m, (V * gw[..., None, :]) @ VH, complex_, convention)
+    N = VH @ gV
+    q, gaps, most = N - _adjoint(N), w[..., None, :] - w[..., :, None], _largest(m, gV)
+    if complex_:  # the phases
+        allowed = 4.0 * ROUNDING * w.shape[-1] ** 0.5 * _eps(m, w)
+        if (abs(_diagonal(m, q)) > allowed * (abs(V) * abs(gV)).sum(-2)).any():
+            return None
+    sizes = abs(q)
+    _diagonal(m, sizes)[...] = np.inf
     rounding = 2.0 * NUMERATOR * _eps(m, w)
-    if (m.amin(abs(q), (-2, -1)) <= rounding * w.shape[-1] ** 0.5 * most[..., 0, 0]).any():
+    if (m.amin(sizes, (-2, -1)) <= rounding * w.shape[-1] ** 0.5 * most[..., 0, 0]).any():
         # A numerator that is rounding, over a gap that would magnify it, is 0.
-        norm = most * m.sqrt(((gV / m.where(most > 0.0, most, 1.0)) ** 2).sum(-2)[..., None, :])
+        norm = most * m.sqrt((abs(gV / m.where(most > 0.0, most, 1.0)) ** 2).sum(-2)[..., None, :])
         near = abs(gaps) <= NEAR * _whole(m, w)[..., None]
-        q = m.where(near & (abs(q) <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
+        q = m.where(near & (sizes <= rounding * m.maximum(norm, _turned(norm))), 0.0, q)
     q *= 0.5
     _diagonal(m, gaps)[...] = 1.0
     q /= gaps
     _diagonal(m, q)[...] = 0.0 if gw is None else gw
-    return _PULL[convention](m, V @ q @ VT)
+    return _pulled(m, V @ q @ VH, complex_, convention)
+
+
+def _pulled(m: Any, G: Any, complex_: bool, convention: str) -> Any:
+    if complex_:
+        _diagonal(m, G.imag)[...] = 0.0
+    return _PULL[convention](m, G)
 
 
 def _single(m: Any, w: Any) -> Any:

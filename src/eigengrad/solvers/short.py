@@ -1,4 +1,4 @@
-"""NumPy's small real matrices in a few steps, from the array to w and V, and back: the steps of the rules cost more.
+"""NumPy's small matrices in a few steps, from the array to w and V, and back: the steps of the rules cost more.
 
 What is served is plain numbers that nobody follows, by the kernel of small.py or, where that is no gain, by the steps
 of plain.py. Everything else, a cluster where there is no kernel, an error and its words, is left to the rules.

@@ -1,4 +1,4 @@
-"""Batches of small real matrices by a compiled kernel, one matrix in each lane of the processor; NumPy in and out.
+"""Batches of small matrices by a compiled kernel, one matrix in each lane of the processor; NumPy in and out.
 
 The kernel is Jacobi's method (lanes/forward.h) and the pullback of w and V (lanes/backward.h), with the clusters, the
 generic basis and the refusals of clusters.py and refusal.py. It is an optional part of the installation: `KERNEL` says
@@ -8,6 +8,7 @@ what there is.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 from functools import cache
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR, ROUNDING
+from ..clusters import EQUAL, GENERIC, NEAR, NUMERATOR, PHASE, ROUNDING
 
 try:
     from . import _lanes  # type: ignore[attr-defined, unused-ignore]
@@ -32,12 +33,16 @@ REPEATED = 8
 AS_FOUND, GENERIC_BASIS, MERGED = 0, 1, 2
 #: How the reading of an array is called by the kernel.
 READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
-BITS = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
+#: The kernel's name of a type: the bits of a real number, negative where entries are complex.
+BITS = {np.dtype(t): bits for t, bits in {"f4": 32, "f8": 64, "c8": -32, "c16": -64}.items()}
+REAL = {dtype: np.dtype(f"f{abs(bits) // 8}") for dtype, bits in BITS.items()}
 #: A thread of our own gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a
 #: framework that spin while they wait cost more than another core gains.
 WORK = 2**22
 
-TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, [1.0 + (k * GENERIC) % 1.0 for k in range(1, MOST + 1)]
+_K = range(1, MOST + 1)
+_GENERIC = [[1.0 + (k * GENERIC) % 1.0 for k in _K], *([f(k * PHASE) for k in _K] for f in (math.cos, math.sin))]
+TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, *_GENERIC
 HERE = _lanes is not None
 if not HERE:
     KERNEL = "LAPACK"
@@ -98,7 +103,7 @@ def forward(
     team = _team(shared)
     if team or batch * n**3 < 2 * WORK:
         return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
-    size, square = bits // 8 * n, bits // 8 * n * n
+    size, square = _sizes(bits, n)
 
     def part(start: int, stop: int) -> int:
         at = start * square
@@ -118,7 +123,7 @@ def backward(
     team = _team(shared)
     if team or batch * n**3 < 2 * WORK:
         return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
-    size, square = bits // 8 * n, bits // 8 * n * n
+    size, square = _sizes(bits, n)
 
     def part(start: int, stop: int) -> int:
         row, at = start * size, start * square
@@ -126,6 +131,12 @@ def backward(
         return _lanes.backward(bits, n, stop - start, reading, judged, 1, 0, *given)  # type: ignore[no-any-return]
 
     return _parts(part, n, batch, threads)
+
+
+def _sizes(bits: int, n: int) -> tuple[int, int]:
+    """Bytes of a row of real numbers, and of a matrix."""
+    size = abs(bits) // 8 * n
+    return size, size * n * (2 if bits < 0 else 1)
 
 
 def _parts(part: Any, n: int, batch: int, threads: int) -> int:
@@ -161,7 +172,7 @@ def eigh(H: Any, merged: int, threads: int = 1, reading: int = READINGS["lower"]
     H = _contiguous(H)
     shape, dtype = H.shape, H.dtype
     n = shape[-1]
-    w, V = np.empty(shape[:-1], dtype), np.empty(shape, dtype)
+    w, V = np.empty(shape[:-1], REAL[dtype]), np.empty(shape, dtype)
     A_, w_, V_ = _places(threads, H, w, V)
     happened = forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
     return w, V, happened & ~REPEATED
@@ -172,7 +183,7 @@ def pullback(
 ) -> tuple[Any, bool]:
     """The gradient as the array was read, NaN where it is refused, and whether any is; None stands for no gw or gV."""
     w, V = _contiguous(w), _contiguous(V)
-    gw, gV = (0 if g is None else _contiguous(np.asarray(g, V.dtype)) for g in (gw, gV))
+    gw, gV = (0 if g is None else _contiguous(np.asarray(g, x.dtype)) for g, x in ((gw, w), (gV, V)))
     n, gA = V.shape[-1], np.empty(V.shape, V.dtype)
     w_, V_, gw_, gV_, gA_ = _places(threads, w, V, gw, gV, gA)
     happened = backward(BITS[V.dtype], n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)

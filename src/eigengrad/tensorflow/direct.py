@@ -24,8 +24,8 @@ from ..rules.blocks import BLOCKS
 from ..solvers import plain, short, small
 from ..solvers.short import Options
 
-KINDS = {tf.float32: np.float32, tf.float64: np.float64}
-KINDS_OF = {np.dtype(kind): dtype.as_datatype_enum for dtype, kind in KINDS.items()}
+KINDS = {tf.as_dtype(kind): kind for kind in small.BITS}
+KINDS_OF = {kind: dtype.as_datatype_enum for dtype, kind in KINDS.items()}
 #: TensorFlow's own arrays begin at multiples of this many bytes, and it relies on that.
 ALIGNED = 64
 
@@ -62,7 +62,7 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
     """The rule of blocks.py: w, V, and in one array of zeros, whose memory is never touched, W and echo."""
     w, V = found
-    zeros, _ = _block(np.zeros, np.dtype(KINDS[V.dtype]), 2 * V.shape.num_elements())
+    zeros, _ = _block(np.zeros, KINDS[V.dtype], 2 * V.shape.num_elements())
     squares = _tensor(zeros.reshape(2, *V.shape))
 
     def backward(*gout: Any) -> Any:
@@ -71,7 +71,7 @@ def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
             gA = _pull(options, *map(seen, (w, V, gw, gV)))
             if gA is not None:
                 return [gA]
-        W, echo = tf.unstack(squares + tf.linalg.diag(tf.stop_gradient(w)))
+        W, echo = tf.unstack(squares + tf.linalg.diag(tf.cast(tf.stop_gradient(w), V.dtype)))
         gW, gecho = tf.unstack(gsquares)
         (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
         return [READINGS[options.convention].pull(xp, G)]
@@ -91,7 +91,8 @@ def _plain(a: Any, options: Options, vectors: bool) -> Any:
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
     A, n = seen(a), shape[-1]
-    (w, to_w), (V, to_V) = (_block(np.empty, A.dtype, size) for size in (batch * n, batch * n * n))
+    w, to_w = _block(np.empty, small.REAL[A.dtype], batch * n)
+    V, to_V = _block(np.empty, A.dtype, batch * n * n)
     happened = small.forward(
         small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
     )
@@ -105,7 +106,8 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     n = V.shape[-1]
     batch = V.size // (n * n)
     if not small.fits(n, batch):
-        return tf.constant(plain.backward(np, w, V, gw, gV, options.convention))
+        gA = plain.backward(np, w, V, gw, gV, options.convention)
+        return None if gA is None else tf.constant(gA)
     gA, to_gA = _block(np.empty, V.dtype, V.size)
     refused = small.backward(
         small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",

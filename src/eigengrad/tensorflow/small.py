@@ -13,7 +13,7 @@ import tensorflow as tf
 from .. import namespace
 from ..solvers import small
 from . import graph
-from .direct import seen, threads
+from .direct import KINDS, seen, threads
 
 
 def _here(V: Any) -> bool:
@@ -21,7 +21,7 @@ def _here(V: Any) -> bool:
 
 
 def _serves(V: Any) -> bool:
-    if not _here(V) or V.dtype not in (tf.float32, tf.float64):
+    if not _here(V) or V.dtype not in KINDS:
         return False
     n = V.shape[-1]
     return small.fits(n, V.shape.num_elements() // max(n * n, 1))

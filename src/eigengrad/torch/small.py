@@ -1,4 +1,4 @@
-"""Real matrices in torch, from the array to w and V in one step, of the compiled kernel where they are small, and back.
+"""Matrices in torch, from the array to w and V in one step, of the compiled kernel where they are small, and back.
 
 What it serves is a first derivative that nobody follows. Everything else, a second derivative, a transformation of
 torch.func, an error and its words, is the rules'.
@@ -25,7 +25,7 @@ from ..solvers import plain, short, small
 from ..solvers.short import Options
 from . import large, look
 
-BITS = {torch.float32: 32, torch.float64: 64}
+BITS = {torch.float32: 32, torch.float64: 64, torch.complex64: -32, torch.complex128: -64}
 #: Below this order a step of NumPy costs half of one of torch; from it on NumPy would have threads of its own.
 THREADS = 64
 #: Threads are those of torch's own loops, which spin for a while after each: others would wait for a core.
@@ -64,8 +64,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
         found = _forward(a, shape, n, batch, options)
     elif plain.serves(n, batch):
-        found = _plain_forward(a.detach(), options, vectors or followed)
-    elif followed and n and batch:
+        found = _plain_forward(a.detach().resolve_conj(), options, vectors or followed)
+    elif followed and n and batch and not a.is_complex():
         found = _by_rules_forward(xp, a.detach(), options)
     else:
         return None
@@ -76,8 +76,9 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 
 def _forward(a: Any, shape: Any, n: int, batch: int, options: Options) -> Any:
     """w and V; a third where some eigenvalue may be repeated."""
-    A = a if a.is_contiguous() else a.detach().contiguous()
-    w = A.new_empty(n) if len(shape) == 2 else A.new_empty(*shape[:-1])  # numbers are read quicker than a shape
+    A = a if a.is_contiguous() and not a.is_conj() else a.detach().resolve_conj().contiguous()
+    real = A.detach().real if A.is_complex() else A
+    w = real.new_empty(n) if len(shape) == 2 else real.new_empty(*shape[:-1])  # numbers are read quicker than a shape
     V = torch.empty_like(A)
     happened = small.forward(
         BITS[A.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
@@ -111,7 +112,8 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
     if w.shape[-1] >= THREADS:
         return plain.backward(torch, w, V, gw, gV, convention)
     gw, gV = (None if x is None else x.numpy() for x in (gw, gV))
-    return torch.from_numpy(plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention))
+    gA = plain.backward(np, w.numpy(), V.numpy(), gw, gV, convention)
+    return None if gA is None else torch.from_numpy(gA)
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +154,7 @@ def _pull(xp: Any, options: Options, w: Any, V: Any, gw: Any, gV: Any, single: b
     """The gradient; None where the rules must look, and say why it is refused."""
     if gw is None and gV is None:
         return torch.zeros_like(V)
-    n = V.shape[-1]
+    n, gV = V.shape[-1], None if gV is None else gV.resolve_conj()
     if not small.HERE or n > small.MOST:
         if plain.serves(n, V.numel() // (n * n)):
             return _plain_backward(w, V, gw, gV, options.convention)
@@ -174,10 +176,10 @@ def _by_rules(xp: Any, options: Options, w: Any, V: Any, squares: Any, gw: Any, 
     gw, gV = (look.zeros(x) if g is None else g for x, g in ((w, gw), (V, gV)))
     gW = gecho = look.zeros(V)
     if squares:
-        W, echo = squares[0] + torch.diag_embed(w.detach())
+        W, echo = squares[0] + torch.diag_embed(w.detach()).to(V.dtype)
         gW, gecho = (gW, gecho) if gsquares is None else gsquares
     else:
-        W = torch.diag_embed(w)
+        W = torch.diag_embed(w).to(V.dtype)
         echo = W.detach()
     (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
     if options.convention == "symmetric" and halves.large(G) and not look.follows(G):

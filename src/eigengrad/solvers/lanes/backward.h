@@ -1,17 +1,9 @@
-/* The pullback of w and V of blocks of real symmetric matrices. */
+/* The pullback of w and V of blocks of symmetric or Hermitian matrices. */
 #include "block.h"
 
-/* sum_m x[m] y[m] of entries that lie `apart` and `apart_` from each other. */
-INLINE void NAME(dot)(int n, R (*x)[W], int apart, R (*y)[W], int apart_, R *sum)
-{
-    NAME(some) total[LANE_BYTES / sizeof(NAME(some))] = {0};
-    for (int m = 0; m < n; m++)
-        for (int l = 0; l < W; l += SOME) total[l / SOME] += HOLD(x[m * apart][l]) * HOLD(y[m * apart_][l]);
-    for (int l = 0; l < W; l += SOME) HOLD(sum[l]) = total[l / SOME];
-}
-
-/* Of one matrix with clusters: K is 0 inside each. Whether the loss tells apart what is equal, which is the check of
- * rules/refusal.py: weights that differ, or a skew part of V^T gV, by more than rounding of their own size. */
+/* Of one matrix: K is 0 inside each cluster. Whether the loss tells apart what is equal, which is the check of
+ * rules/refusal.py: weights that differ, or a skew part of V^H gV, by more than rounding of their own size. Of complex
+ * vectors a cluster of one has a skew part too, its phase. */
 INLINE int NAME(judge)(int n, int l, int judged, R (*w)[W], R (*v)[W], R (*g)[W], R (*gw)[W], R (*k)[W], int vectors)
 {
     R own[MAX_N], width, most = 0, allowed = (R)(lanes_tolerances.rounding * EPS) * SQRT((R)n);
@@ -24,35 +16,33 @@ INLINE int NAME(judge)(int n, int l, int judged, R (*w)[W], R (*v)[W], R (*g)[W]
     for (int start = 0, stop; start < n; start = stop) {
         stop = NAME(end)(n, start, width, own);
         for (int i = start; i < stop; i++)
-            for (int j = start; j < i; j++) {
-                R skew = 0, size = 0;
-                for (int m = 0; vectors && m < n; m++) {
-                    R x = v[m * n + i][l] * g[m * n + j][l], y = v[m * n + j][l] * g[m * n + i][l];
-                    skew += x - y;
-                    size += FABS(x) + FABS(y);
-                }
-                refused |= !(FABS(gw[i][l] - gw[j][l]) <= allowed * most) || !(FABS(skew) / 2 <= allowed * size);
-                k[i * n + j][l] = k[j * n + i][l] = 0;
+            for (int j = start; j < i + PARTS - 1; j++) {
+                R size = 0, skew = vectors ? NAME(residual)(n, l, i, j, v, g, &size) : 0;
+                refused |= !(FABS(gw[i][l] - gw[j][l]) <= allowed * most) || !(skew <= allowed * size);
+                for (int part = 0; part < PARTS; part++)
+                    k[PARTS * (i * n + j) + part][l] = k[PARTS * (j * n + i) + part][l] = 0;
             }
     }
     return judged && refused;
 }
 
-/* gA = V (diag gw + K) V^T with K = F o skew(V^T gV), F_ij = 1 / (w_j - w_i), 0 inside a cluster; K is symmetric, and
+/* gA = V (diag gw + K) V^H with K = F o skew(V^H gV), F_ij = 1 / (w_j - w_i), 0 inside a cluster; K is Hermitian, and
  * so is gA. A numerator that is rounding, over a gap that would magnify it, is 0 (clusters.py). */
 INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const R *w, const R *V, const R *gw,
                                 const R *gV, R *gA)
 {
-    BLOCK(v, MAX_N * MAX_N);
-    BLOCK(g, MAX_N * MAX_N);
-    BLOCK(k, MAX_N * MAX_N);
+    BLOCK(v, PARTS * MAX_N * MAX_N);
+    BLOCK(g, PARTS * MAX_N * MAX_N);
+    BLOCK(k, PARTS * MAX_N * MAX_N);
     BLOCK(d, MAX_N);
     BLOCK(gd, MAX_N);
     BLOCK(norm, MAX_N);
-    LANES whole[W], scale[W], sum[W], less[W];
-    int close = 0, refused[W] = {0}, happened = 0;
+    BLOCK(sum, PARTS);
+    BLOCK(less, PARTS);
+    LANES whole[W], scale[W];
+    int close = 0, doubt[W] = {0}, refused[W] = {0}, happened = 0;
 
-    NAME(gather)(n * n, used, V, v);
+    NAME(gather)(n * n * PARTS, used, V, v);
     EACH_LANE d[0][l] = 0; /* n > 0 is not known to compilers, which warn */
     NAME(gather)(n, used, w, d);
     if (gw) NAME(gather)(n, used, gw, gd);
@@ -65,12 +55,14 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
         EACH_LANE close |= !(d[i][l] - d[i - 1][l] > (R)(lanes_tolerances.equal * EPS) * whole[l]);
 
     if (gV) {
-        NAME(gather)(n * n, used, gV, g);
+        NAME(gather)(n * n * PARTS, used, gV, g);
         /* columns side by side: the sum of one would wait for its last store */
         for (int j = 0; j < n; j++) EACH_LANE norm[j][l] = 0;
         for (int i = 0; i < n; i++)
-            for (int j = 0; j < n; j++)
-                EACH_LANE { R x = FABS(g[i * n + j][l]), y = norm[j][l]; norm[j][l] = x > y ? x : y; }
+            for (int j = 0; j < n * PARTS; j++) {
+                R *most = norm[j / PARTS];
+                EACH_LANE { R x = FABS(g[PARTS * i * n + j][l]), y = most[l]; most[l] = x > y ? x : y; }
+            }
         EACH_LANE scale[l] = 0;
         for (int j = 0; j < n; j++)
             EACH_LANE {
@@ -79,25 +71,21 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
             }
         NAME(scales)(scale, scale);
         for (int i = 0; i < n; i++)
-            for (int j = 0; j < n; j++)
-                EACH_LANE { R x = g[i * n + j][l] * scale[l]; norm[j][l] += x * x; }
+            for (int j = 0; j < n * PARTS; j++)
+                EACH_LANE { R x = g[PARTS * i * n + j][l] * scale[l]; norm[j / PARTS][l] += x * x; }
         for (int j = 0; j < n; j++)
             EACH_LANE norm[j][l] = (R)(lanes_tolerances.numerator * EPS) * SQRT(norm[j][l]) / scale[l];
         for (int i = 0; i < n; i++)
             for (int j = 0; j < i; j++) {
-                NAME(dot)(n, v + i, n, g + j, n, sum);
-                NAME(dot)(n, v + j, n, g + i, n, less);
-                EACH_LANE {
-                    R gap = d[j][l] - d[i][l], q = (R)0.5 * (sum[l] - less[l]);
-                    R rounding = norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l];
-                    int small = FABS(q) <= rounding && FABS(gap) <= (R)lanes_tolerances.near * whole[l];
-                    k[i * n + j][l] = k[j * n + i][l] = small ? 0 * q : q / gap; /* NaN of what is infinite */
-                }
+                NAME(dot)(n, v + PARTS * i, n, g + PARTS * j, n, sum);
+                NAME(dot)(n, v + PARTS * j, n, g + PARTS * i, n, less);
+                NAME(divide)(n, i, j, d, norm, whole, scale, sum, less, k);
             }
+        close |= NAME(phases)(n, v, g, doubt);
     }
     if (close)
         for (int l = 0; l < used; l++) {
-            int any = 0;
+            int any = doubt[l];
             for (int i = 1; i < n; i++)
                 any |= !(d[i][l] - d[i - 1][l] > (R)(lanes_tolerances.equal * EPS) * whole[l]);
             if (any) refused[l] = NAME(judge)(n, l, judged, d, v, g, gd, k, gV != 0);
@@ -105,23 +93,30 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
             for (int i = 0; refused[l] && i < n; i++) gd[i][l] = (R)NAN;
         }
 
-    for (int i = 0; i < n; i++) EACH_LANE k[i * n + i][l] = gd[i][l];
+    for (int i = 0; i < n; i++)
+        for (int part = 0; part < PARTS; part++) EACH_LANE k[PARTS * (i * n + i) + part][l] = part ? 0 : gd[i][l];
     for (int i = 0; i < n; i++) /* g = V (diag gw + K) */
         for (int j = 0; j < n; j++)
-            if (gV) NAME(dot)(n, v + i * n, 1, k + j * n, 1, g[i * n + j]);
-            else EACH_LANE g[i * n + j][l] = v[i * n + j][l] * gd[j][l];
+            if (gV) NAME(dot)(n, k + PARTS * j * n, 1, v + PARTS * i * n, 1, g + PARTS * (i * n + j));
+            else
+                for (int part = 0; part < PARTS; part++)
+                    EACH_LANE g[PARTS * (i * n + j) + part][l] = v[PARTS * (i * n + j) + part][l] * gd[j][l];
     for (int i = 0; i < n; i++)
         for (int j = 0; j <= i; j++) {
             /* the adjoint of the reading; what is not read gets 0, also where the gradient is not finite */
             R below = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_LOWER ? 2 : 0;
             R above = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_UPPER ? 2 : 0;
-            NAME(dot)(n, g + i * n, 1, v + j * n, 1, sum);
-            EACH_LANE {
-                k[i * n + j][l] = below == 0 ? (R)0 : below * sum[l];
-                k[j * n + i][l] = above == 0 ? (R)0 : above * sum[l];
+            NAME(dot)(n, v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum);
+            for (int part = 0; part < PARTS; part++) {
+                R *to = k[PARTS * (i * n + j) + part], *across = k[PARTS * (j * n + i) + part], sign = part ? -1 : 1;
+                int read = !part || i != j;
+                EACH_LANE {
+                    to[l] = below == 0 || !read ? (R)0 : below * sum[part][l];
+                    across[l] = above == 0 || !read ? (R)0 : sign * above * sum[part][l];
+                }
             }
         }
-    NAME(scatter)(n * n, used, k, gA);
+    NAME(scatter)(n * n * PARTS, used, k, gA);
     return happened;
 }
 
@@ -129,11 +124,12 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
 
 #define BLOCKS(N)                                                                                                      \
     for (ptrdiff_t b = 0; b < batch; b += W)                                                                           \
-        happened |= NAME(backward_block)(N, USED, reading, judged, w + b * N, V + b * N * N, gw ? gw + b * N : 0,      \
-                                         gV ? gV + b * N * N : 0, gA + b * N * N)
+        happened |= NAME(backward_block)(N, USED, reading, judged, (const R *)w + b * N,                               \
+                                         (const R *)V + b * N * N * PARTS, gw ? (const R *)gw + b * N : 0,             \
+                                         gV ? (const R *)gV + b * N * N * PARTS : 0, (R *)gA + b * N * N * PARTS)
 #define DEFINE(isa, target)                                                                                            \
-    target static int NAME(backward_##isa)(int n, ptrdiff_t batch, int reading, int judged, const R *w, const R *V,    \
-                                           const R *gw, const R *gV, R *gA)                                            \
+    target static int NAME(backward_##isa)(int n, ptrdiff_t batch, int reading, int judged, const void *w,             \
+                                           const void *V, const void *gw, const void *gV, void *gA)                    \
     {                                                                                                                  \
         int happened = 0;                                                                                              \
         SIZES(BLOCKS)                                                                                                  \

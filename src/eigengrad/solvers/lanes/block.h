@@ -1,13 +1,14 @@
 /* Blocks of matrices, one in each of W lanes: what forward.h and backward.h have in common, for one element type and
  * one number of lanes; type.h says what must be defined.
  *
- * x[i][l] is entry i of matrix l, so every arithmetic loop runs over lanes and vectorises, whatever the size n. Bodies
+ * x[i][l] is number i of matrix l, so every arithmetic loop runs over lanes and vectorises, whatever the size n. An entry
+ * is one number, or two, its real and imaginary part: PARTS says which, and symmetric.h and hermitian.h do it. Bodies
  * are inlined into functions compiled for one instruction set and, where it pays, one n. What is rare, a cluster of
  * equal eigenvalues, is done for its lane alone. */
 
 #define W ((int)(LANE_BYTES / sizeof(R)))
 #define EACH_LANE _Pragma("omp simd") for (int l = 0; l < W; l++)
-#define EACH_LANE_OF_IT _Pragma("omp simd") for (int l = r; l < r + step; l++)
+#define EACH_LANE_OF(step) _Pragma("omp simd") for (int l = r; l < r + (step); l++)
 #define LANES _Alignas(64) R
 #define BLOCK(name, count) LANES name[count][W]
 
@@ -104,3 +105,18 @@ INLINE int NAME(end)(int n, int start, R width, const R *w)
 }
 
 #define USED ((int)(batch - b < W ? batch - b : W))
+
+/* Entry (i, j), or the conjugate of (j, i): of a matrix the lower triangle is kept. */
+#define AT(i, j) a[PARTS * ((i) > (j) ? (i) * n + (j) : (j) * n + (i))]
+
+/* A rotation of rows u and v of vectors that has not been carried out; none without an angle. */
+struct NAME(late) {
+    R (*angle)[W];
+    R (*u)[W], (*v)[W];
+};
+
+#if PARTS == 1
+#include "symmetric.h"
+#else
+#include "hermitian.h"
+#endif

@@ -1,4 +1,4 @@
-/* The lane kernels for double and float, and the choice of the instruction set. */
+/* The lane kernels for double and float, real and complex, and the choice of the instruction set. */
 #ifdef __linux__
 #define _DEFAULT_SOURCE /* of madvise */
 #include <sys/mman.h>
@@ -53,9 +53,9 @@ struct lanes_tolerances lanes_tolerances;
 #define FEW_FORWARD (2 * NARROW)
 #define FEW_BACKWARD NARROW
 
+/* Of R: the unsigned integer of its width, where its exponent lies, its limits and functions. */
 #define R double
 #define U uint64_t
-#define TYPE f64
 #define EXPONENT_SHIFT 52
 #define EXPONENT_MOST 2046
 #define EPS DBL_EPSILON
@@ -63,11 +63,26 @@ struct lanes_tolerances lanes_tolerances;
 #define TINY 1e-290
 #define SQRT sqrt
 #define FABS fabs
+#define HYPOT hypot
+#define PARTS 1
+#define TYPE f64
 #include "type.h"
+#define PARTS 2
+#define TYPE c128
+#include "type.h"
+#undef R
+#undef U
+#undef EXPONENT_SHIFT
+#undef EXPONENT_MOST
+#undef EPS
+#undef SMALLEST
+#undef TINY
+#undef SQRT
+#undef FABS
+#undef HYPOT
 
 #define R float
 #define U uint32_t
-#define TYPE f32
 #define EXPONENT_SHIFT 23
 #define EXPONENT_MOST 254
 #define EPS FLT_EPSILON
@@ -75,29 +90,27 @@ struct lanes_tolerances lanes_tolerances;
 #define TINY 1e-34f
 #define SQRT sqrtf
 #define FABS fabsf
+#define HYPOT hypotf
+#define PARTS 1
+#define TYPE f32
+#include "type.h"
+#define PARTS 2
+#define TYPE c64
 #include "type.h"
 
-typedef int forward_f64(int, ptrdiff_t, int, int, const double *, double *, double *);
-typedef int forward_f32(int, ptrdiff_t, int, int, const float *, float *, float *);
-typedef int backward_f64(int, ptrdiff_t, int, int, const double *, const double *, const double *, const double *,
-                         double *);
-typedef int backward_f32(int, ptrdiff_t, int, int, const float *, const float *, const float *, const float *, float *);
+typedef int forward(int, ptrdiff_t, int, int, const void *, void *, void *);
+typedef int backward(int, ptrdiff_t, int, int, const void *, const void *, const void *, const void *, void *);
 
-/* What was chosen. */
+/* What was chosen, for many matrices and for a few. */
 struct kernels {
     const char *isa;
-    forward_f64 *many64, *few64;
-    forward_f32 *many32, *few32;
-    backward_f64 *back_many64, *back_few64;
-    backward_f32 *back_many32, *back_few32;
+    struct { forward *forward[2]; backward *backward[2]; } of[4];
 };
+#define OF(isa, type)                                                                                                  \
+    {{forward_##isa##_many_##type, forward_##isa##_few_##type},                                                        \
+     {backward_##isa##_back_##type, backward_##isa##_few_back_##type}}
 #define KERNELS(isa, target)                                                                                           \
-    static const struct kernels isa = {                                                                                \
-        #isa,                                                                                                          \
-        forward_##isa##_many_f64, forward_##isa##_few_f64, forward_##isa##_many_f32, forward_##isa##_few_f32,          \
-        backward_##isa##_back_f64, backward_##isa##_few_back_f64,                                                      \
-        backward_##isa##_back_f32, backward_##isa##_few_back_f32,                                                      \
-    };
+    static const struct kernels isa = {#isa, {OF(isa, f32), OF(isa, f64), OF(isa, c64), OF(isa, c128)}};
 EACH_ISA(KERNELS)
 static const struct kernels *chosen = &base;
 
@@ -113,17 +126,21 @@ const char *lanes_choose(int level)
     return chosen->isa;
 }
 
-static int few(int bits, ptrdiff_t batch, int bytes) { return batch <= bytes / (bits / 8); }
+/* Bytes of a real number, of how many an entry consists, and the place among kernels. */
+static int bytes(int bits) { return (bits < 0 ? -bits : bits) / 8; }
+static int parts(int bits) { return bits < 0 ? 2 : 1; }
+static int place(int bits) { return 2 * (parts(bits) - 1) + (bytes(bits) == 8); }
+static int few(int bits, ptrdiff_t batch, int room) { return batch <= room / bytes(bits); }
 
 /* Large pages for a large result, as NumPy has them for its arrays: the first touch of thousands of small ones takes as
  * long as the decompositions. Advice alone: nothing changes where memory has been touched, or the system has none. */
-static void large_pages(void *start, size_t bytes)
+static void large_pages(void *start, size_t size)
 {
 #ifdef MADV_HUGEPAGE
     uintptr_t page = 4096, skipped = (page - (uintptr_t)start % page) % page;
-    if (bytes >= (size_t)1 << 22) madvise((char *)start + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE);
+    if (size >= (size_t)1 << 22) madvise((char *)start + skipped, (size - skipped) / page * page, MADV_HUGEPAGE);
 #else
-    (void)start, (void)bytes;
+    (void)start, (void)size;
 #endif
 }
 
@@ -142,27 +159,22 @@ struct job {
 /* Matrices start to stop. */
 typedef int step(const struct job *job, ptrdiff_t start, ptrdiff_t stop);
 
-#define AT(x, rows) ((x) ? (char *)(x) + (size_t)start * job->n * (rows) * (job->bits / 8) : 0)
+#define AT(x, numbers) ((x) ? (char *)(x) + (size_t)start * (numbers) * bytes(job->bits) : 0)
 static int decompose(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
 {
-    const void *A = AT(job->in[0], job->n);
-    void *w = AT(job->out[0], 1), *V = AT(job->out[1], job->n);
-    ptrdiff_t count = stop - start;
-    int narrow = few(job->bits, job->batch, FEW_FORWARD), n = job->n, reading = job->option[0], merge = job->option[1];
-    if (job->bits == 64) return (narrow ? chosen->few64 : chosen->many64)(n, count, reading, merge, A, w, V);
-    return (narrow ? chosen->few32 : chosen->many32)(n, count, reading, merge, A, w, V);
+    int n = job->n, square = n * n * parts(job->bits), narrow = few(job->bits, job->batch, FEW_FORWARD);
+    return chosen->of[place(job->bits)].forward[narrow](n, stop - start, job->option[0], job->option[1],
+                                                        AT(job->in[0], square), AT(job->out[0], n),
+                                                        AT(job->out[1], square));
 }
 
 static int pull(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
 {
-    const void *w = AT(job->in[0], 1), *V = AT(job->in[1], job->n), *gw = AT(job->in[2], 1);
-    const void *gV = AT(job->in[3], job->n);
-    void *gA = AT(job->out[0], job->n);
-    ptrdiff_t count = stop - start;
-    int narrow = few(job->bits, job->batch, FEW_BACKWARD), n = job->n, reading = job->option[0], judge = job->option[1];
-    if (job->bits == 64)
-        return (narrow ? chosen->back_few64 : chosen->back_many64)(n, count, reading, judge, w, V, gw, gV, gA);
-    return (narrow ? chosen->back_few32 : chosen->back_many32)(n, count, reading, judge, w, V, gw, gV, gA);
+    int n = job->n, square = n * n * parts(job->bits), narrow = few(job->bits, job->batch, FEW_BACKWARD);
+    return chosen->of[place(job->bits)].backward[narrow](n, stop - start, job->option[0], job->option[1],
+                                                         AT(job->in[0], n), AT(job->in[1], square),
+                                                         AT(job->in[2], n), AT(job->in[3], square),
+                                                         AT(job->out[0], square));
 }
 #undef AT
 
@@ -196,7 +208,7 @@ int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, cons
                   const struct lanes_team *team)
 {
     struct job job = {bits, n, {reading, merge}, 0, batch, 0, 0, {A}, {w, V}};
-    large_pages(V, (size_t)batch * n * n * (bits / 8));
+    large_pages(V, (size_t)batch * n * n * parts(bits) * bytes(bits));
     return run(&job, decompose, decompose_parts, team);
 }
 
@@ -204,6 +216,6 @@ int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, con
                    const void *gw, const void *gV, void *gA, const struct lanes_team *team)
 {
     struct job job = {bits, n, {reading, judge}, 0, batch, 0, 0, {w, V, gw, gV}, {gA}};
-    large_pages(gA, (size_t)batch * n * n * (bits / 8));
+    large_pages(gA, (size_t)batch * n * n * parts(bits) * bytes(bits));
     return run(&job, pull, pull_parts, team);
 }

@@ -1,9 +1,10 @@
-/* C interface of the lane kernels: contiguous row-major batches of real symmetric matrices, bits = 32 or 64. */
+/* C interface of the lane kernels: contiguous row-major batches of symmetric or Hermitian matrices. `bits` are those of a
+ * real number, 32 or 64, and negative where entries are complex: two such numbers. */
 #include <stddef.h>
 
 #define LANES_MAX_N 16
 
-/* What an array stands for: (A + A^T)/2, or its lower or upper triangle (reading.py). */
+/* What an array stands for: (A + A^H)/2, or its lower or upper triangle (reading.py). */
 enum { LANES_SYMMETRIC, LANES_LOWER, LANES_UPPER };
 
 /* What becomes of equal eigenvalues and their vectors (clusters.py): nothing; a generic basis; and exactly equal ones. */
@@ -15,9 +16,9 @@ enum { LANES_NOT_FINITE = 1, LANES_UNSOLVED = 2, LANES_REFUSED = 4 };
 /* And without fault: without this bit all eigenvalues of all matrices are single; with it some may be equal. */
 enum { LANES_REPEATED = 8 };
 
-/* The constants of clusters.py, in units of eps but for `near`. */
+/* The constants of clusters.py, in units of eps but for `near`; the generic vector, and generic phases. */
 struct lanes_tolerances {
-    double equal, rounding, numerator, near, generic[LANES_MAX_N];
+    double equal, rounding, numerator, near, generic[LANES_MAX_N], cosine[LANES_MAX_N], sine[LANES_MAX_N];
 };
 extern struct lanes_tolerances lanes_tolerances;
 

@@ -53,7 +53,8 @@ static int take(PyObject *const *args, Py_ssize_t count, const char *shapes, str
         if (PyObject_GetBuffer(array, view, written ? PyBUF_WRITABLE : PyBUF_SIMPLE)) goto failed;
         a->count++;
         a->at[i] = view->buf;
-        if (view->len != a->x[0] / 8 * a->x[1] * (matrix ? a->x[1] : 1) * a->x[2]) {
+        long long bits = a->x[0], number = (bits < 0 ? -bits : bits) / 8, entry = matrix && bits < 0 ? 2 * number : number;
+        if (view->len != entry * a->x[1] * (matrix ? a->x[1] : 1) * a->x[2]) {
             PyErr_SetString(PyExc_ValueError, "an array of another size");
             goto failed;
         }
@@ -110,19 +111,27 @@ static PyObject *choose(PyObject *self, PyObject *level)
     return PyUnicode_FromString(lanes_choose((int)value));
 }
 
+/* LANES_MAX_N numbers of a sequence. */
+static int numbers(PyObject *sequence, double *to)
+{
+    for (Py_ssize_t k = 0; k < LANES_MAX_N; k++) {
+        PyObject *item = PySequence_GetItem(sequence, k);
+        if (!item) return 0;
+        to[k] = PyFloat_AsDouble(item);
+        Py_DECREF(item);
+        if (PyErr_Occurred()) return 0;
+    }
+    return 1;
+}
+
 static PyObject *tolerances(PyObject *self, PyObject *args)
 {
     struct lanes_tolerances *t = &lanes_tolerances;
-    PyObject *generic;
+    PyObject *generic, *cosine, *sine;
     (void)self;
-    if (!PyArg_ParseTuple(args, "ddddO", &t->equal, &t->rounding, &t->numerator, &t->near, &generic)) return NULL;
-    for (Py_ssize_t k = 0; k < LANES_MAX_N; k++) {
-        PyObject *item = PySequence_GetItem(generic, k);
-        if (!item) return NULL;
-        t->generic[k] = PyFloat_AsDouble(item);
-        Py_DECREF(item);
-        if (PyErr_Occurred()) return NULL;
-    }
+    if (!PyArg_ParseTuple(args, "ddddOOO", &t->equal, &t->rounding, &t->numerator, &t->near, &generic, &cosine, &sine))
+        return NULL;
+    if (!numbers(generic, t->generic) || !numbers(cosine, t->cosine) || !numbers(sine, t->sine)) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -172,7 +181,7 @@ static PyMethodDef methods[] = {
     {"backward", (PyCFunction)(void (*)(void))backward, METH_FASTCALL,
      "backward(bits, n, batch, reading, judge, threads, team, w, V, gw, gV, gA): the pullback; 0 for no gw, gV"},
     {"choose", choose, METH_O, "choose(level): 0 for every processor, 1 up to AVX2; the name of what is used"},
-    {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic): of clusters.py"},
+    {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic, cosine, sine): of clusters.py"},
     {"xla", xla, METH_NOARGS, "xla(): both as custom calls of XLA"},
     {"tensorflow", tensorflow, METH_O, "tensorflow(addresses): what it and LAPACK lend; the addresses of operations"},
     {"tensorflow_threads", tensorflow_threads, METH_O, "tensorflow_threads(count): the most that an operation takes"},

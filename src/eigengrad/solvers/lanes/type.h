@@ -1,10 +1,15 @@
-/* The kernels of one element type: with R (the type), U (the unsigned integer of its width), TYPE (its name in those of
- * functions), EXPONENT_SHIFT, EXPONENT_MOST, EPS, SMALLEST, TINY, SQRT and FABS defined.
+/* The kernels of one element type: with R (the type of a number), PARTS (of how many an entry consists: two if it is
+ * complex), TYPE (its name in those of functions), and what lanes.c says of R defined.
  *
- * Many matrices fill wide blocks of lanes, and the sizes that deserve a copy of their own have one. One pays for all
- * lanes of its block, so a few have narrow ones, in one copy for all sizes. */
+ * Many matrices fill wide blocks of lanes, and real ones of the sizes that deserve a copy of their own have one: complex
+ * entries have enough to do in each turn of a loop. One pays for all lanes of its block, so a few have narrow ones, in
+ * one copy for all sizes. */
 #define NAME(x) JOINED(x, many, TYPE)
+#if PARTS == 1
 #define SIZES COPIES
+#else
+#define SIZES ONE_COPY
+#endif
 #define LANE_BYTES WIDE_FORWARD
 #include "forward.h"
 #undef LANE_BYTES
@@ -25,13 +30,5 @@
 #undef NAME
 #undef LANE_BYTES
 #undef SIZES
-#undef R
-#undef U
+#undef PARTS
 #undef TYPE
-#undef EXPONENT_SHIFT
-#undef EXPONENT_MOST
-#undef EPS
-#undef SMALLEST
-#undef TINY
-#undef SQRT
-#undef FABS

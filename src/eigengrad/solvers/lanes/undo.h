@@ -1,7 +1,7 @@
 /* Undefines what block.h and one direction define, for the next inclusion. */
 #undef W
 #undef EACH_LANE
-#undef EACH_LANE_OF_IT
+#undef EACH_LANE_OF
 #undef LANES
 #undef BLOCK
 #undef SOME
@@ -10,3 +10,6 @@
 #undef BLOCKS
 #undef DEFINE
 #undef TURNED
+#undef ANGLE
+#undef AT
+#undef UP

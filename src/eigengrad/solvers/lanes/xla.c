@@ -23,7 +23,7 @@ struct call {
     struct buffers arguments, results;
     struct attributes attributes;
 };
-enum { METADATA = 1, FLOAT32 = 11, MAJOR = 0 };
+enum { METADATA = 1, FLOAT32 = 11, COMPLEX64 = 15, COMPLEX128 = 18, MAJOR = 0 };
 enum { ERROR_DESTROY = 2, THREADPOOL_SCHEDULE = 11, THREADPOOL_THREADS = 12 };
 struct error_query { size_t size; struct extension *extensions; void *error; };
 struct threads_query { size_t size; struct extension *extensions; void *context; int64_t *threads; };
@@ -130,7 +130,12 @@ static struct lanes_team team(struct call *call)
 }
 #endif
 
-#define BITS(x) ((x)->type == FLOAT32 ? 32 : 64)
+static int bits(const struct buffer *x)
+{
+    int single = x->type == FLOAT32 || x->type == COMPLEX64;
+    return (x->type == COMPLEX64 || x->type == COMPLEX128 ? -1 : 1) * (single ? 32 : 64);
+}
+
 #define ORDER(w) ((int)(w)->shape[(w)->rank - 1])
 
 /* A -> w, V; the option is how A is read, times 4, and what becomes of equal eigenvalues. What is not solved is NaN. */
@@ -139,7 +144,7 @@ void *lanes_xla_forward(struct call *call)
     if (asked(call)) return 0;
     struct buffer *A = call->arguments.all[0], *w = call->results.all[0], *V = call->results.all[1];
     struct lanes_team threads = team(call);
-    lanes_forward(BITS(A), ORDER(w), batch(w), option(call) >> 2, option(call) & 3, A->data, w->data, V->data, &threads);
+    lanes_forward(bits(A), ORDER(w), batch(w), option(call) >> 2, option(call) & 3, A->data, w->data, V->data, &threads);
     return 0;
 }
 
@@ -149,7 +154,7 @@ void *lanes_xla_backward(struct call *call)
     if (asked(call)) return 0;
     struct buffer **x = call->arguments.all, *gA = call->results.all[0];
     struct lanes_team threads = team(call);
-    lanes_backward(BITS(gA), ORDER(x[0]), batch(x[0]), option(call) >> 2, option(call) & 3, x[0]->data, x[1]->data,
+    lanes_backward(bits(gA), ORDER(x[0]), batch(x[0]), option(call) >> 2, option(call) & 3, x[0]->data, x[1]->data,
                    x[2]->data, x[3]->data, gA->data, &threads);
     return 0;
 }
