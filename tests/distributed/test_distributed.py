@@ -63,6 +63,11 @@ def test_case(name, ranks):
     assert found(ranks)[name] == ""
 
 
+def test_a_shell_may_be_the_last_that_is_asked_for():
+    """PETSc frees what is left when Python is gone, and must not find a product of Python's then."""
+    assert found(2, "a_shell_and_its_parameters") == {"a_shell_and_its_parameters": ""}
+
+
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_framework(name):
     assert found(2, *FRAMEWORKS)[name] == ""

@@ -13,9 +13,13 @@ user brings a matrix of theirs.
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 from ..found import Found
 from ..krylov import Krylov
@@ -30,6 +34,24 @@ from .slepc import Slepc
 __all__ = ["Distributed", "Ranks", "Rows", "Shell", "gradients_alone", "held", "is_mat"]
 
 
+#: Solvers that something refers to.
+_alive: WeakSet[Distributed] = WeakSet()
+
+
+@cache
+def _freed_in_time(PETSc: Any) -> None:
+    """What is left at the end PETSc would free when Python is gone, and crash at a product that was written in it. All
+    ranks come here, as they do to PETSc's own end."""
+
+    def free() -> None:
+        for solver in list(_alive):
+            vars(solver).clear()
+        gc.collect()
+        PETSc.garbage_cleanup()
+
+    atexit.register(free)
+
+
 class Distributed(Krylov):
     """The solver of one pencil of PETSc's; `options` are checked."""
 
@@ -37,6 +59,8 @@ class Distributed(Krylov):
         self._options, self._pencil, self._full = options, Spread(A, B, of), None
         self._made = None
         self.residuals = self.further = None
+        _alive.add(self)
+        _freed_in_time(of[0].PETSc)
 
     @property
     def _engine(self) -> Slepc:
