@@ -167,7 +167,7 @@ _xp = _Space(
     exact=lambda X: False,
     half=lambda X, Y: None,
     sizes=lambda X, Y: tf.matmul(tf.abs(X), tf.abs(Y), transpose_a=True),
-    row=lambda u, X: (u[..., None, :] @ X)[..., 0, :],
+    row=lambda u, X: tf.reduce_sum(u[..., :, None] * X, -2),  # a product of none of a batch fails in vectorized_map
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
     again=tf.identity,
