@@ -6,6 +6,7 @@ and torch's alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 #: Below this order the questions cost more than they save; and the rows of a block, found by trial.
@@ -28,15 +29,16 @@ def exact(X: Any) -> bool:
     return True
 
 
-def product(X: Any, Y: Any, out: Any) -> Any:
+def product(X: Any, Y: Any, out: Any, multiply: Callable[..., Any]) -> Any:
     """X Y^H into `out`, where that is Hermitian but for rounding: the lower half, mirrored."""
-    for start in range(0, X.shape[0], ROWS):
-        stop = start + ROWS
-        rows = X[start:stop] @ Y[:stop].swapaxes(0, 1).conj()
-        left, square = rows[:, :start], rows[:, start:]
-        out[start:stop, :start] = left
-        out[:start, start:stop] = left.swapaxes(0, 1).conj()
-        out[start:stop, start:stop] = 0.5 * square + 0.5 * square.swapaxes(0, 1).conj()
+    n = X.shape[0]
+    rows = ROWS if n >= 4 * ROWS else LEAST
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
+        multiply(X[start:stop], Y[:stop].swapaxes(0, 1).conj(), out=out[start:stop, :stop])
+        out[:start, start:stop] = out[start:stop, :start].swapaxes(0, 1).conj()
+        square = out[start:stop, start:stop]
+        square[...] = 0.5 * square + 0.5 * square.swapaxes(0, 1).conj()
     return out
 
 

@@ -249,7 +249,7 @@ def choose(bad: Any, look: bool, yes: Any, no: Any) -> Any:
 
 def _half(X: Any, Y: Any) -> Any:
     plain = isinstance(X, np.ndarray) and isinstance(Y, np.ndarray) and halves.large(X)
-    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype)) if plain else None
+    return halves.product(X, Y, np.empty((X.shape[0], X.shape[0]), X.dtype), np.matmul) if plain else None
 
 
 def _blank(n: int, like: Any) -> Any:

@@ -65,22 +65,40 @@ def weighted(xp: Any, V: Any, g: Any) -> Any:
 ROWS = 128
 
 
-def mirrored(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
-    """The Hermitian matrix of order n whose part on and below the diagonal is tile(rows, columns)."""
-    bands = [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)]
+def _bands(n: int) -> list[slice]:
+    return [slice(start, min(n, start + ROWS)) for start in range(0, n, ROWS)]
+
+
+def filled(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
+    """The Hermitian matrix of order n whose part on and below the diagonal is tile(rows, columns), written in place.
+
+    None where arrays are not written, or one tile is all.
+    """
+    bands = _bands(n)
+    if len(bands) == 1:
+        return None
     first = tile(bands[0], bands[0])
     whole = xp.blank(n, first)
+    if whole is None:
+        return None
+    for i, rows in enumerate(bands):
+        for columns in bands[:i]:
+            part = whole[..., rows, columns] = tile(rows, columns)
+            whole[..., columns, rows] = adjoint(xp, part)
+        whole[..., rows, rows] = tile(rows, rows) if i else first
+    return whole
+
+
+def mirrored(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
+    """The same, joined where arrays are not written."""
+    whole = filled(xp, n, tile)
     if whole is not None:
-        for i, rows in enumerate(bands):
-            for columns in bands[:i]:
-                part = whole[..., rows, columns] = tile(rows, columns)
-                whole[..., columns, rows] = adjoint(xp, part)
-            whole[..., rows, rows] = tile(rows, rows) if i else first
         return whole
+    bands = _bands(n)
     tiles: list[list[Any]] = [[] for _ in bands]
     for i, rows in enumerate(bands):
         for j, columns in enumerate(bands[: i + 1]):
-            tiles[i].append(tile(rows, columns) if i else first)
+            tiles[i].append(tile(rows, columns))
             if i != j:
                 tiles[j].append(adjoint(xp, tiles[i][j]))
     # Row by row, so that the memory of tiles is given back as they are joined.

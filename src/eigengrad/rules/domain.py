@@ -5,6 +5,7 @@ An eigenvalue is 0, or at a cut, to within the tolerance of "equal" (clusters.py
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -131,10 +132,13 @@ def refuse_cuts(xp: Any, w: Any, cuts: tuple[int, ...], how: Any) -> Any:
     return refuse(xp, _any(xp, closed)[..., None] & xp.isfinite(w), w, how, error)
 
 
-def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
+def times(
+    xp: Any, L: Any, X: Any, w: Any, how: Any, size: Callable[[], Any] | None = None, first: tuple[int, int] = (0, 0)
+) -> Any:
     """L ∘ X with 0 · ∞ = 0: where L is not finite, X must be rounding, or there is no derivative.
 
-    `size`, shape (..., 1, 1), is that of the data whose rounding is meant; without it, the largest entry of X.
+    `size()`, shape (..., 1, 1), is that of the data whose rounding is meant; without it, the largest entry of X.
+    `first` is the place of the first entry, where L and X are tiles.
     """
     if not how.function.edges or (how.degenerate != "nan" and xp.finite(L)):
         return L * X
@@ -142,13 +146,14 @@ def times(xp: Any, L: Any, X: Any, w: Any, how: Any, size: Any = None) -> Any:
     if how.degenerate != "nan" and xp.any(infinite) is False:
         return L * X
     each = xp.abs(X)
-    size = largest_entry(xp, X) if size is None else size
-    allowed = rounding(xp, w, 1.0, how)[..., None] * size
+    largest = largest_entry(xp, X) if size is None else size()
+    allowed = rounding(xp, w, 1.0, how)[..., None] * largest
     bad = infinite & (each > allowed)
 
     def error() -> DomainError:
         where = _first(xp.numpy(bad))
         *index, i, j = where
+        i, j = i + first[0], j + first[1]
         values = xp.numpy(w)[tuple(index)]
         numbers = {
             "measured": float(xp.numpy(each)[where]),

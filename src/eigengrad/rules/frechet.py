@@ -15,11 +15,12 @@ tr f(A), whose gradient is f'(A). Order two takes n slices of n², or products a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, hermitian, hermitian_product, mirrored, weighted
+from ..reading import adjoint, filled, hermitian, hermitian_product, weighted
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -78,11 +79,14 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
     f, args = how.function, _spread(args, 2, how)
     left, right = w[..., :, None], w[..., None, :]
 
-    def product(L: Any, X: Any, size: Any = None) -> Any:
-        return times(xp, L, X, w, how, size)
+    def product(L: Any, X: Any, size: Any = None, first: tuple[int, int] = (0, 0)) -> Any:
+        return times(xp, L, X, w, how, size, first)
 
     def table(*between: Any) -> Any:
         return xp.cast(f.differences(xp, [left, *between, right], w, args), E[0])
+
+    def size() -> Any:
+        return math.prod(largest_entry(xp, e) for e in E)
 
     def middle(k: Any) -> Any:
         return w[..., k][..., None, None]
@@ -97,21 +101,17 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
         )
         return product(table(middle(k), middle(l)), X, size)
 
-    n, size = xp.size(w), largest_entry(xp, E[0])
-    for e in E[1:]:
-        size = size * largest_entry(xp, e)
-    if len(E) == 1 and xp.exact(E[0]):  # the table is symmetric too
+    def tile(rows: slice, columns: slice) -> Any:
+        L = f.differences(xp, [left[..., rows, :], right[..., columns]], w, args)
+        return product(xp.cast(L, E[0]), E[0][..., rows, columns], size, (rows.start, columns.start))
 
-        def tile(rows: slice, columns: slice) -> Any:
-            return f.differences(xp, [left[..., rows, :], right[..., columns]], w, args)
-
-        return product(xp.cast(mirrored(xp, w.shape[-1], tile), E[0]), E[0])
-    if len(E) == 1:
-        return product(table(), E[0])
+    if len(E) == 1:  # Hermitian, and so is what it is multiplied by
+        whole = filled(xp, w.shape[-1], tile)
+        return product(table(), E[0]) if whole is None else whole
     if len(E) == 2 and f.second is not None:
         return f.second(xp, w, *E, product)
-    through = {2: slice_of_two, 3: lambda k: xp.total(lambda l: slice_of_three(k, l), n)}
-    S = xp.total(through[len(E)], n)
+    through = {2: slice_of_two, 3: lambda k: xp.total(lambda l: slice_of_three(k, l), xp.size(w))}
+    S = xp.total(through[len(E)], xp.size(w))
     return S + adjoint(xp, S)  # the orders of E come in pairs that are each other's adjoints
 
 

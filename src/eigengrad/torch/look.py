@@ -72,7 +72,7 @@ def hidden(x: torch.Tensor) -> bool:
 def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
     if follows(X) or follows(Y) or not halves.large(X):
         return None
-    return halves.product(X, Y, X.new_empty(X.shape[0], X.shape[0]))
+    return halves.product(X, Y, X.new_empty(X.shape[0], X.shape[0]), torch.matmul)
 
 
 def weighted(V: torch.Tensor, g: torch.Tensor) -> torch.Tensor | None:
