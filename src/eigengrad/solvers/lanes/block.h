@@ -12,6 +12,8 @@
 #define LANES _Alignas(64) R
 #define BLOCK(name, count) LANES name[count][W]
 
+typedef U NAME(bits) ALIAS; /* those of a number */
+
 /* Some lanes in a register: a sum that is kept in one is not stored after each term, as compilers do in EACH_LANE. */
 #ifdef VECTORS
 typedef R NAME(some) __attribute__((vector_size(VECTORS), may_alias));

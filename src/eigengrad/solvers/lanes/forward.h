@@ -108,16 +108,60 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
     return active;
 }
 
+/* Numbers of x and y exchanged, in the lanes where all bits are set. */
+INLINE void NAME(exchange)(const U *where, R *x, R *y)
+{
+    NAME(bits) *p = (NAME(bits) *)x, *q = (NAME(bits) *)y;
+    EACH_LANE {
+        U changed = (p[l] ^ q[l]) & where[l];
+        p[l] ^= changed;
+        q[l] ^= changed;
+    }
+}
+
+/* w, and V of rows of vectors, in ascending order: of a few by exchange of neighbours, all lanes at once. */
+INLINE void NAME(put_few)(int n, int used, R (*d)[W], R (*v)[W], R (*room)[W], R *w, R *V)
+{
+    for (int i = 1; i < n; i++)
+        for (int j = i; j > 0; j--) {
+            R (*x)[W] = v + (j - 1) * n, (*y)[W] = v + j * n;
+            _Alignas(64) U where[W];
+            EACH_LANE where[l] = d[j - 1][l] > d[j][l] ? ~(U)0 : 0;
+            NAME(exchange)(where, d[j - 1], d[j]);
+            for (int k = 0; k < n; k++) NAME(exchange)(where, x[k], y[k]);
+        }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) EACH_LANE room[i * n + j][l] = v[j * n + i][l];
+    NAME(scatter)(n, used, d, w);
+    NAME(scatter)(n * n, used, room, V);
+}
+
+/* And by counting, matrix by matrix. */
+INLINE void NAME(put)(int n, int used, R (*d)[W], R (*v)[W], U (*rank)[W], R *rows, R *w, R *V)
+{
+    NAME(scatter)(n * n * PARTS, W, v, rows);
+    for (int l = 0; l < used; l++, rows += n * n * PARTS, w += n, V += n * n * PARTS) {
+        const R *row[MAX_N];
+        for (int i = 0; i < n; i++) {
+            size_t to = rank[i][l];
+            row[to] = rows + i * n * PARTS;
+            w[to] = d[i][l];
+        }
+        NAME(write)(n, row, V);
+    }
+}
+
 /* Up to W matrices. */
 INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R *A, R *w, R *V)
 {
     BLOCK(a, PARTS * MAX_N * MAX_N);
     BLOCK(v, PARTS * MAX_N * MAX_N);
     BLOCK(d, MAX_N);
-    LANES most[W], scale[W], lost[W];
+    LANES most[W], scale[W], lost[W], finite[W];
     _Alignas(64) U rank[MAX_N][W];
-    R *rows = a[0]; /* when the matrices are solved, their vectors, one by one */
-    int equal = 0, unsolved, happened = 0;
+    const int few = PARTS == 1 && KNOWN(n) && n <= 4; /* vectors that are sorted in lanes */
+    int unsolved, happened = 0;
+    U equal = 0, failed = 0;
 
     NAME(read)(n, used, reading, A, a);
     EACH_LANE most[l] = lost[l] = 0;
@@ -146,29 +190,29 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
         }
     /* A little more than counts as equal: where it is undone, the scale rounds what is subnormal. */
     EACH_LANE most[l] = (R)(2 * lanes_tolerances.equal * EPS) * most[l] + SMALLEST * (1 + scale[l]);
-    for (int i = 1; i < n; i++) /* sorted by counting */
+    for (int i = 1; i < n; i++)
         for (int j = 0; j < i; j++)
             EACH_LANE {
                 U later = !(d[j][l] > d[i][l]);
                 rank[i][l] += later;
                 rank[j][l] += 1 - later;
-                equal |= FABS(d[i][l] - d[j][l]) <= most[l];
+                equal |= FABS(d[i][l] - d[j][l]) <= most[l] ? ~(U)0 : 0;
             }
-    for (int i = 0; i < n; i++) EACH_LANE d[i][l] /= scale[l];
-    if (merge) NAME(turn_vectors)(n, rank, v);
-    NAME(scatter)(n * n * PARTS, W, v, rows);
-    for (int l = 0; l < used; l++, rows += n * n * PARTS, w += n, V += n * n * PARTS) {
-        const R *row[MAX_N];
-        R sum = 0;
-        for (int i = 0; i < n; i++) {
-            size_t to = rank[i][l];
-            row[to] = rows + i * n * PARTS;
-            w[to] = d[i][l];
-            sum += 0 * d[i][l];
+    EACH_LANE finite[l] = lost[l];
+    for (int i = 0; i < n; i++)
+        EACH_LANE {
+            R x = d[i][l] / scale[l];
+            d[i][l] = x;
+            finite[l] += 0 * x;
         }
-        NAME(write)(n, row, V);
+    EACH_LANE failed |= finite[l] != 0 ? ~(U)0 : 0;
+    failed |= unsolved;
+    if (merge) NAME(turn_vectors)(n, rank, v);
+    if (few) NAME(put_few)(n, used, d, v, a, w, V);
+    else NAME(put)(n, used, d, v, rank, a[0], w, V);
+    for (int l = 0; ((equal && merge) || failed) && l < used; l++, w += n, V += n * n * PARTS) {
         if (equal && merge) NAME(merge)(n, merge == LANES_MERGED, w, V);
-        if (lost[l] != 0 || sum != 0 || unsolved) {
+        if (finite[l] != 0 || unsolved) {
             happened |= lost[l] != 0 ? LANES_NOT_FINITE : LANES_UNSOLVED;
             for (int i = 0; i < n; i++) w[i] = (R)NAN;
             for (int i = 0; i < n * n * PARTS; i++) V[i] = (R)NAN;

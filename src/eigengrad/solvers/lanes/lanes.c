@@ -16,9 +16,11 @@
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
 #define KNOWN(n) __builtin_constant_p(n)
+#define ALIAS __attribute__((may_alias))
 #else
 #define INLINE static __forceinline
 #define KNOWN(n) 0
+#define ALIAS
 #endif
 #if defined(__GNUC__) && defined(__x86_64__)
 #define EACH_ISA(do_) do_(base, ) do_(avx2, __attribute__((target("avx2,fma"))))

@@ -46,8 +46,8 @@ INLINE void NAME(rotate_both)(int n, R (*angle)[W], R (*angle_)[W], R (*a)[W], i
  * graded matrices need this relative rule. */
 INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 {
-    int large = 0;
-    EACH_LANE large |= x[l] * x[l] > EPS * EPS * FABS(dp[l] * dq[l]);
+    U large = 0;
+    EACH_LANE large |= x[l] * x[l] > EPS * EPS * FABS(dp[l] * dq[l]) ? ~(U)0 : 0;
     return !large;
 }
 
