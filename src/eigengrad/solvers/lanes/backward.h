@@ -26,6 +26,30 @@ INLINE int NAME(judge)(int n, int l, int judged, R (*w)[W], R (*v)[W], R (*g)[W]
     return judged && refused;
 }
 
+/* What may be rounding in a numerator of each column of g, in norm, and the scale by which no square is lost. */
+INLINE void NAME(rounding)(int n, R (*g)[W], R (*norm)[W], R *scale)
+{
+    /* columns side by side: the sum of one would wait for its last store */
+    for (int j = 0; j < n; j++) EACH_LANE norm[j][l] = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n * PARTS; j++) {
+            R *most = norm[j / PARTS];
+            EACH_LANE { R x = FABS(g[PARTS * i * n + j][l]), y = most[l]; most[l] = x > y ? x : y; }
+        }
+    EACH_LANE scale[l] = 0;
+    for (int j = 0; j < n; j++)
+        EACH_LANE {
+            scale[l] = norm[j][l] > scale[l] ? norm[j][l] : scale[l];
+            norm[j][l] = 0;
+        }
+    NAME(scales)(scale, scale);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n * PARTS; j++)
+            EACH_LANE { R x = g[PARTS * i * n + j][l] * scale[l]; norm[j / PARTS][l] += x * x; }
+    for (int j = 0; j < n; j++)
+        EACH_LANE norm[j][l] = (R)(lanes_tolerances.numerator * EPS) * SQRT(norm[j][l]) / scale[l];
+}
+
 /* gA = V (diag gw + K) V^H with K = F o skew(V^H gV), F_ij = 1 / (w_j - w_i), 0 inside a cluster; K is Hermitian, and
  * so is gA. A numerator that is rounding, over a gap that would magnify it, is 0 (clusters.py). */
 INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const R *w, const R *V, const R *gw,
@@ -40,7 +64,8 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
     BLOCK(sum, PARTS);
     BLOCK(less, PARTS);
     LANES whole[W], scale[W];
-    int close = 0, doubt[W] = {0}, refused[W] = {0}, happened = 0;
+    int doubt[W] = {0}, refused[W] = {0}, happened = 0;
+    U near = 0, close = 0; /* gaps that magnify rounding, and those of what counts as equal; also where w is NaN */
 
     NAME(gather)(n * n * PARTS, used, V, v);
     EACH_LANE d[0][l] = 0; /* n > 0 is not known to compilers, which warn */
@@ -51,37 +76,21 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
         R x = FABS(d[0][l]), y = FABS(d[n - 1][l]);
         whole[l] = x > y ? x : y;
     }
-    for (int i = 1; i < n; i++) /* also where w is NaN */
-        EACH_LANE close |= !(d[i][l] - d[i - 1][l] > (R)(lanes_tolerances.equal * EPS) * whole[l]);
+    for (int i = 1; i < n; i++)
+        EACH_LANE near |= d[i][l] - d[i - 1][l] > (R)lanes_tolerances.near * whole[l] ? 0 : ~(U)0;
+    for (int i = 1; near && i < n; i++)
+        EACH_LANE close |= d[i][l] - d[i - 1][l] > (R)(lanes_tolerances.equal * EPS) * whole[l] ? 0 : ~(U)0;
 
     if (gV) {
         NAME(gather)(n * n * PARTS, used, gV, g);
-        /* columns side by side: the sum of one would wait for its last store */
-        for (int j = 0; j < n; j++) EACH_LANE norm[j][l] = 0;
-        for (int i = 0; i < n; i++)
-            for (int j = 0; j < n * PARTS; j++) {
-                R *most = norm[j / PARTS];
-                EACH_LANE { R x = FABS(g[PARTS * i * n + j][l]), y = most[l]; most[l] = x > y ? x : y; }
-            }
-        EACH_LANE scale[l] = 0;
-        for (int j = 0; j < n; j++)
-            EACH_LANE {
-                scale[l] = norm[j][l] > scale[l] ? norm[j][l] : scale[l];
-                norm[j][l] = 0;
-            }
-        NAME(scales)(scale, scale);
-        for (int i = 0; i < n; i++)
-            for (int j = 0; j < n * PARTS; j++)
-                EACH_LANE { R x = g[PARTS * i * n + j][l] * scale[l]; norm[j / PARTS][l] += x * x; }
-        for (int j = 0; j < n; j++)
-            EACH_LANE norm[j][l] = (R)(lanes_tolerances.numerator * EPS) * SQRT(norm[j][l]) / scale[l];
+        if (near) NAME(rounding)(n, g, norm, scale);
         for (int i = 0; i < n; i++)
             for (int j = 0; j < i; j++) {
                 NAME(dot)(n, v + PARTS * i, n, g + PARTS * j, n, sum);
                 NAME(dot)(n, v + PARTS * j, n, g + PARTS * i, n, less);
-                NAME(divide)(n, i, j, d, norm, whole, scale, sum, less, k);
+                NAME(divide)(n, i, j, d, near ? norm : 0, whole, scale, sum, less, k);
             }
-        close |= NAME(phases)(n, v, g, doubt);
+        close |= (U)NAME(phases)(n, v, g, doubt);
     }
     if (close)
         for (int l = 0; l < used; l++) {

@@ -163,19 +163,30 @@ INLINE void NAME(dot)(int n, R (*x)[W], int apart, R (*y)[W], int apart_, R (*su
 }
 
 /* K_ij = conj(K_ji) = skew(N)_ij / (w_j - w_i), of `sum` = N_ij and `less` = N_ji; 0 where the numerator is rounding, of
- * columns of these norms, and the gap would magnify it. Its square is taken of what `scale` brings near 1. */
+ * columns of these norms, and the gap would magnify it. Its square is taken of what `scale` brings near 1. Without norms no
+ * gap is so small. */
 INLINE void NAME(divide)(int n, int i, int j, R (*d)[W], R (*norm)[W], const R *whole, const R *scale, R (*sum)[W],
                          R (*less)[W], R (*k)[W])
 {
-    R *to = k[2 * (i * n + j)], *across = k[2 * (j * n + i)];
+    R *to = k[2 * (i * n + j)], *across = k[2 * (j * n + i)], *q = sum[0], *p = sum[1];
     EACH_LANE {
         R gap = d[j][l] - d[i][l];
-        R q = (R)0.5 * (sum[0][l] - less[0][l]), p = (R)0.5 * (sum[1][l] + less[1][l]);
-        R x = q * scale[l], y = p * scale[l];
-        R rounding = (norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l]) * scale[l];
-        int small = x * x + y * y <= rounding * rounding && FABS(gap) <= (R)lanes_tolerances.near * whole[l];
-        to[l] = across[l] = small ? 0 * q : q / gap; /* NaN of what is infinite */
-        to[W + l] = small ? 0 * p : p / gap;
+        q[l] = (R)0.5 * (q[l] - less[0][l]);
+        p[l] = (R)0.5 * (p[l] + less[1][l]);
+        to[l] = q[l] / gap;
+        to[W + l] = p[l] / gap;
+    }
+    if (norm)
+        EACH_LANE {
+            R x = q[l] * scale[l], y = p[l] * scale[l];
+            R rounding = (norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l]) * scale[l];
+            int small = x * x + y * y <= rounding * rounding &&
+                        FABS(d[j][l] - d[i][l]) <= (R)lanes_tolerances.near * whole[l];
+            to[l] = small ? 0 * q[l] : to[l]; /* NaN of what is infinite */
+            to[W + l] = small ? 0 * p[l] : to[W + l];
+        }
+    EACH_LANE {
+        across[l] = to[l];
         across[W + l] = -to[W + l];
     }
 }

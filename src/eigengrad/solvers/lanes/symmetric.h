@@ -149,17 +149,21 @@ INLINE void NAME(dot)(int n, R (*x)[W], int apart, R (*y)[W], int apart_, R (*su
 }
 
 /* K_ij = K_ji = skew(N)_ij / (w_j - w_i), of `sum` = N_ij and `less` = N_ji; 0 where the numerator is rounding, of
- * columns of these norms, and the gap would magnify it. */
+ * columns of these norms, and the gap would magnify it; without norms none does. */
 INLINE void NAME(divide)(int n, int i, int j, R (*d)[W], R (*norm)[W], const R *whole, const R *scale, R (*sum)[W],
                          R (*less)[W], R (*k)[W])
 {
+#define SKEW(l) ((R)0.5 * (sum[0][l] - less[0][l]))
+    R *to = k[i * n + j], *across = k[j * n + i];
     (void)scale;
-    EACH_LANE {
-        R gap = d[j][l] - d[i][l], q = (R)0.5 * (sum[0][l] - less[0][l]);
-        R rounding = norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l];
-        int small = FABS(q) <= rounding && FABS(gap) <= (R)lanes_tolerances.near * whole[l];
-        k[i * n + j][l] = k[j * n + i][l] = small ? 0 * q : q / gap; /* NaN of what is infinite */
-    }
+    EACH_LANE to[l] = across[l] = SKEW(l) / (d[j][l] - d[i][l]);
+    if (norm)
+        EACH_LANE {
+            R q = SKEW(l), rounding = norm[i][l] > norm[j][l] ? norm[i][l] : norm[j][l];
+            int small = FABS(q) <= rounding && FABS(d[j][l] - d[i][l]) <= (R)lanes_tolerances.near * whole[l];
+            to[l] = across[l] = small ? 0 * q : to[l]; /* NaN of what is infinite */
+        }
+#undef SKEW
 }
 
 /* Of matrix l: |skew(V^T gV)_ij|, and twice the size of which it could be rounding. */
