@@ -56,8 +56,12 @@ def bind(body: Callable[Concatenate[Any, P], R], xp: Any, module: str) -> Callab
 def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P, R]:
     """The public function that finds the framework by the type of its first argument."""
     name = body.__name__
+    known: dict[type, Callable[..., R]] = {}  # of one array, whose type says it all
 
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        alone = len(args) == 1 and not kwargs
+        if alone and type(args[0]) in known:
+            return known[type(args[0])](*args)
         if not args:
             raise TypeError(f"{body.__name__}() takes an array as its first argument, by position")
         arrays = (*args, *extra_arrays(kwargs)) if kwargs else args
@@ -68,6 +72,8 @@ def dispatch(body: Callable[Concatenate[Any, P], R], module: str) -> Callable[P,
             )
             arrays = arrays or (0.0,)
         own = getattr(adapter_for(*arrays), name)
+        if alone and arrays == args and hasattr(args[0], "dtype"):
+            known[type(args[0])] = own
         return own(*args, **kwargs) if kwargs else own(*args)  # type: ignore[no-any-return]
 
     return _dressed(function, body, module)

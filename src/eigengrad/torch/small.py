@@ -76,12 +76,15 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
 
 def _forward(a: Any, shape: Any, n: int, batch: int, options: Options) -> Any:
     """w and V; a third where some eigenvalue may be repeated."""
-    A = a if a.is_contiguous() and not a.is_conj() else a.detach().resolve_conj().contiguous()
-    real = A.detach().real if A.is_complex() else A
-    w = real.new_empty(n) if len(shape) == 2 else real.new_empty(*shape[:-1])  # numbers are read quicker than a shape
-    V = torch.empty_like(A)
+    bits = BITS[a.dtype]
+    A = a if a.is_contiguous() and (bits > 0 or not a.is_conj()) else a.detach().resolve_conj().contiguous()
+    real = A if bits > 0 else A.detach().real
+    if len(shape) == 2:  # numbers are read quicker than a shape
+        w, V = real.new_empty(n), A.new_empty(n, n)
+    else:
+        w, V = real.new_empty(shape[:-1]), A.new_empty(shape)
     happened = small.forward(
-        BITS[A.dtype], n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
+        bits, n, batch, options.reading, options.turned, A.data_ptr(), w.data_ptr(), V.data_ptr(),
         torch.get_num_threads() if batch > 1 else 1, SHARED,
     )  # fmt: skip
     if happened:
