@@ -19,7 +19,7 @@ else:
 folder = "src/eigengrad/solvers/lanes"
 lanes = Extension(
     "eigengrad.solvers._lanes",
-    [f"{folder}/module.c", f"{folder}/lanes.c", f"{folder}/xla.c", f"{folder}/tensorflow.c"],
+    [f"{folder}/module.c", f"{folder}/lanes.c", f"{folder}/xla.c", f"{folder}/tensorflow.c", f"{folder}/lapack.c"],
     depends=glob(f"{folder}/*.h"),
     extra_compile_args=flags,
     py_limited_api=True,

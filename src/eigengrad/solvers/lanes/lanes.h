@@ -40,7 +40,12 @@ int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, cons
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
                    const void *gw, const void *gV, void *gA, const struct lanes_team *team);
 
-/* The same as custom calls of XLA. */
+/* Large Hermitian matrices by LAPACK, by the functions that it lends; NaN where a matrix is not finite, or LAPACK gives
+ * up. 0 if that is well: there may be no memory. */
+int lanes_lapack_set(void *const *addresses, int count);
+int lanes_lapack(int bits, int n, ptrdiff_t batch, const void *A, void *w, void *V);
+
+/* The kernels as custom calls of XLA. */
 struct call;
 void *lanes_xla_forward(struct call *call);
 void *lanes_xla_backward(struct call *call);

@@ -2,11 +2,9 @@
  *
  * That interface is a set of functions, which tensorflow/ops.py finds in the library and hands over by address, in the
  * order of `struct interface`; it registers what is here by address too. So nothing of TensorFlow is needed at
- * installation, nor of LAPACK, whose functions come from SciPy. */
-#include <math.h>
+ * installation. */
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include "lanes.h"
 
 struct interface {
@@ -36,21 +34,12 @@ enum { INVALID_ARGUMENT = 3, INTERNAL = 13 };                   /* TF_Code */
 #define MOST_AXES 254
 static unsigned threads = 1;
 
-typedef void real_solver(char *, char *, int *, void *, int *, void *, void *, int *, int *, int *, int *);
-typedef void complex_solver(char *, char *, int *, void *, int *, void *, void *, int *, void *, int *, int *, int *,
-                            int *);
-static struct {
-    real_solver *ssyevd, *dsyevd;
-    complex_solver *cheevd, *zheevd;
-} lapack;
-
 int lanes_tensorflow_set(void *const *addresses, int count)
 {
-    void **all[] = {(void **)&tf, (void **)&lapack};
-    int own = sizeof tf / sizeof(void *), solvers = sizeof lapack / sizeof(void *);
-    if (count != own + solvers) return -1;
-    for (int k = 0; k < own; k++) all[0][k] = addresses[k];
-    for (int k = 0; k < solvers; k++) all[1][k] = addresses[own + k];
+    void **all = (void **)&tf;
+    int own = sizeof tf / sizeof(void *);
+    if (count < own || lanes_lapack_set(addresses + own, count - own)) return -1;
+    for (int k = 0; k < own; k++) all[k] = addresses[k];
     return 0;
 }
 
@@ -149,6 +138,9 @@ static void ended(struct call *call)
     if (call->status) tf.delete_status(call->status);
 }
 
+/* The kernel's name of a type. */
+static int bits(int type) { return type == FLOAT ? 32 : type == DOUBLE ? 64 : type == COMPLEX64 ? -32 : -64; }
+
 /* The memory of an output with so many axes of the shape; null where there is nothing to write, or no memory. */
 static void *output(struct call *call, int i, int rank, int type)
 {
@@ -162,8 +154,6 @@ static void *output(struct call *call, int i, int rank, int type)
 }
 
 /* ---- a small batch -------------------------------------------------------------------------------------------------- */
-
-#define BITS(type) ((type) == FLOAT ? 32 : 64)
 
 /* The option of an operation, which it keeps. */
 void *lanes_tensorflow_create(void *construction)
@@ -195,7 +185,7 @@ void lanes_tensorflow_forward(void *option, void *context)
         void *w = output(&call, 0, call.rank - 1, call.type), *V = output(&call, 1, call.rank, call.type);
         struct lanes_team own = team(call.n, call.batch);
         if (w && V)
-            lanes_forward(BITS(call.type), call.n, call.batch, how >> 2, how & 3, tf.data(call.x[0]), w, V, &own);
+            lanes_forward(bits(call.type), call.n, call.batch, how >> 2, how & 3, tf.data(call.x[0]), w, V, &own);
     }
     ended(&call);
 }
@@ -210,113 +200,21 @@ void lanes_tensorflow_backward(void *option, void *context)
         struct lanes_team own = team(call.n, call.batch);
         for (int k = 0; k < 4; k++) x[k] = tf.data(call.x[k]);
         if (gA)
-            lanes_backward(BITS(call.type), call.n, call.batch, how >> 2, how & 3, x[0], x[1], x[2], x[3], gA, &own);
+            lanes_backward(bits(call.type), call.n, call.batch, how >> 2, how & 3, x[0], x[1], x[2], x[3], gA, &own);
     }
     ended(&call);
 }
 
-/* ---- large ones, by LAPACK ------------------------------------------------------------------------------------------ */
-
-/* Rows for columns, in blocks that stay in the cache; and the conjugate of complex numbers. */
-#define BLOCK 16
-#define TURN(name, R, parts)                                                                                           \
-    static void name(R *X, int n)                                                                                      \
-    {                                                                                                                  \
-        for (int I = 0; I < n; I += BLOCK)                                                                             \
-            for (int J = 0; J <= I; J += BLOCK)                                                                        \
-                for (int i = I; i < I + BLOCK && i < n; i++)                                                           \
-                    for (int j = J; j < J + BLOCK && j <= i; j++) {                                                    \
-                        R *x = X + ((size_t)i * n + j) * (parts), *y = X + ((size_t)j * n + i) * (parts);              \
-                        for (int p = 0; p < (parts); p++) {                                                            \
-                            R left = p ? -x[p] : x[p];                                                                 \
-                            x[p] = p ? -y[p] : y[p];                                                                   \
-                            y[p] = left;                                                                               \
-                        }                                                                                              \
-                    }                                                                                                  \
-    }
-TURN(turn_f, float, 1)
-TURN(turn_d, double, 1)
-TURN(turn_c, float, 2)
-TURN(turn_z, double, 2)
-
-struct room { void *work, *real; int *whole, work_size, real_size, whole_size; };
-
-/* One decomposition in place, or with `ask` the sizes of the room. */
-static int solve(int type, int n, void *V, void *w, struct room *room, int ask)
-{
-    char vectors = 'V', upper = 'U'; /* of columns: the lower triangle of rows */
-    int info = 0, all = -1, *work = ask ? &all : &room->work_size, *real = ask ? &all : &room->real_size;
-    int *whole = ask ? &all : &room->whole_size;
-    if (type == FLOAT || type == DOUBLE)
-        (type == FLOAT ? lapack.ssyevd : lapack.dsyevd)(&vectors, &upper, &n, V, &n, w, room->work, work, room->whole,
-                                                        whole, &info);
-    else
-        (type == COMPLEX64 ? lapack.cheevd : lapack.zheevd)(&vectors, &upper, &n, V, &n, w, room->work, work, room->real,
-                                                            real, room->whole, whole, &info);
-    return info;
-}
-
-static int rooms(struct room *room, int type, int n)
-{
-    union { float f; double d; double pair[2]; } work, real;
-    int narrow = type == FLOAT || type == COMPLEX64, whole;
-    struct room asked = {&work, &real, &whole, 0, 0, 0};
-    if (solve(type, n, &work, &real, &asked, 1)) return 0;
-    room->work_size = narrow ? (int)nextafterf(work.f, INFINITY) + 1 : (int)work.d;
-    room->real_size = type == FLOAT || type == DOUBLE ? 0 : narrow ? (int)nextafterf(real.f, INFINITY) + 1 : (int)real.d;
-    room->whole_size = whole;
-    room->work = malloc((size_t)room->work_size * 16);
-    room->real = malloc((size_t)room->real_size * 8 + 8);
-    room->whole = malloc((size_t)whole * sizeof(int));
-    return room->work && room->real && room->whole;
-}
-
-/* Whether all that is read is finite: what is not gives 0 x = NaN. */
-#define FINITE(name, R)                                                                                                \
-    static int name(const R *x, size_t count)                                                                          \
-    {                                                                                                                  \
-        R sum = 0;                                                                                                     \
-        for (size_t k = 0; k < count; k++) sum += 0 * x[k];                                                            \
-        return sum == 0;                                                                                               \
-    }
-FINITE(finite_f, float)
-FINITE(finite_d, double)
-
-#define EACH(R, first, count, value)                                                                                   \
-    for (size_t k = 0; k < (count); k++) ((R *)(first))[k] = (R)(value)
-
-/* A Hermitian -> w, V; NaN where it is not finite, or LAPACK gives up. */
+/* A Hermitian -> w, V, by LAPACK. */
 void lanes_tensorflow_lapack(void *option, void *context)
 {
     struct call call;
     (void)option;
     if (begun(&call, context, 1)) {
-        int type = call.type, n = call.n, narrow = type == FLOAT || type == COMPLEX64;
-        size_t parts = type == FLOAT || type == DOUBLE ? 1 : 2, count = (size_t)n * n * parts;
-        size_t step = (size_t)n * (narrow ? 4 : 8), square = count * (narrow ? 4 : 8);
-        char *w = output(&call, 0, call.rank - 1, narrow ? FLOAT : DOUBLE), *V = output(&call, 1, call.rank, type);
-        const char *A = tf.data(call.x[0]);
-        struct room room = {0, 0, 0, 0, 0, 0};
-        if (w && V && !rooms(&room, type, n)) tf.set_status(call.status, INTERNAL, "no memory");
-        for (ptrdiff_t k = 0; w && V && fine(&call) && k < call.batch; k++, A += square, V += square, w += step) {
-            int good = narrow ? finite_f((const float *)A, count) : finite_d((const double *)A, count);
-            if (good) {
-                memcpy(V, A, square);
-                good = !solve(type, n, V, w, &room, 0);
-            }
-            if (!good && narrow) {
-                EACH(float, w, (size_t)n, NAN);
-                EACH(float, V, count, NAN);
-            } else if (!good) {
-                EACH(double, w, (size_t)n, NAN);
-                EACH(double, V, count, NAN);
-            } else if (parts == 1) {
-                if (narrow) turn_f((float *)V, n);
-                else turn_d((double *)V, n);
-            } else if (narrow) turn_c((float *)V, n);
-            else turn_z((double *)V, n);
-        }
-        free(room.work), free(room.real), free(room.whole);
+        int narrow = call.type == FLOAT || call.type == COMPLEX64;
+        void *w = output(&call, 0, call.rank - 1, narrow ? FLOAT : DOUBLE), *V = output(&call, 1, call.rank, call.type);
+        if (w && V && lanes_lapack(bits(call.type), call.n, call.batch, tf.data(call.x[0]), w, V))
+            tf.set_status(call.status, INTERNAL, "no memory");
     }
     ended(&call);
 }
