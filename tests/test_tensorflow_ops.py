@@ -34,6 +34,7 @@ def test_a_program_has_the_numbers_of_the_kernel_and_of_lapack(tf):
     """To the last bit, which TensorFlow's own solver does not share: so it is ours that runs."""
     for A, solver in (
         (hermitian(np.float64, 9, 5), lambda A: small.eigh(A, small.MERGED)),
+        (hermitian(np.complex64, 9, 5), lambda A: small.eigh(A, small.MERGED)),
         (hermitian(np.float64, 100), lambda A: lapack.dsyevd(A.T, lower=0)),
     ):
         w, V = program(tf)(tf.constant(A))
@@ -51,6 +52,24 @@ def test_a_program_has_the_numbers_of_the_kernel_and_of_lapack(tf):
 
     w, V, _ = small.eigh(A, small.MERGED)
     assert np.array_equal(program(tf, gradient)(tf.constant(A)), small.pullback(w, V, 2 * w, g, True)[0])
+
+
+def test_a_gradient_of_complex_vectors_comes_from_the_kernel(tf, monkeypatch):
+    """The rules, which it stands beside, send back numbers that are wrong."""
+    A = hermitian(np.complex128, 9, 5)
+    g = np.random.default_rng(1).standard_normal((9, 5, 5))
+
+    def gradient(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            w, V = eigengrad.tensorflow.eigh(a)
+            y = tf.reduce_sum(w**2) + tf.reduce_sum(g * tf.abs(V) ** 2)
+        return tape.gradient(y, a)
+
+    w, V, _ = small.eigh(A, small.MERGED)
+    monkeypatch.setattr(eigengrad.tensorflow.graph, "_by_rules", lambda *x: tf.zeros_like(x[4]))
+    true = small.pullback(w, V, 2 * w, 2 * g * V, True)[0]
+    assert np.max(np.abs(program(tf, gradient)(tf.constant(A)) - true)) < 1e-13 * np.max(np.abs(true))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

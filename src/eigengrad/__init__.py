@@ -97,7 +97,7 @@ unsvec = dispatch(public.unsvec, __name__)
 
 
 def kernel() -> str:
-    """What computes batches of small real matrices: "lanes, " and an instruction set, or "LAPACK".
+    """What computes batches of small matrices, real and complex: "lanes, " and an instruction set, or "LAPACK".
 
     The kernel is compiled when eigengrad is installed, where there is a compiler. Without it everything works the same,
     through LAPACK, and slower for matrices up to 16×16.

@@ -96,7 +96,7 @@ def _pull(xp: Any, by: Callable[..., Any], out: Any, gout: Any, how: Any) -> Any
 
 
 def _by_rules(xp: Any, by: Callable[..., Any], how: Any, w: Any, V: Any, gw: Any, gV: Any) -> Any:
-    W = tf.linalg.diag(w)
+    W = tf.linalg.diag(xp.cast(w, V))
     return by(xp, (w, W, V, W), (gw, tf.zeros_like(W), gV, tf.zeros_like(W)), how)
 
 

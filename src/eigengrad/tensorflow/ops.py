@@ -1,4 +1,4 @@
-"""Operations for TensorFlow's programs on the CPU: the compiled kernel for small real matrices, and LAPACK's solver.
+"""Operations for TensorFlow's programs on the CPU: the compiled kernel for small matrices, and LAPACK's solver.
 
 They are made through TensorFlow's C interface for kernels (solvers/lanes/tensorflow.c), so that nothing of it is needed
 at installation. No derivative is taken of them: they stand in rules.
@@ -34,13 +34,14 @@ LENT = (
     "TF_ShapeInferenceContextSetOutput",
 )  # fmt: skip
 SOLVERS = ("ssyevd", "dsyevd", "cheevd", "zheevd")
-REAL, COMPLEX = (tf.float32, tf.float64), (tf.complex64, tf.complex128)
+TYPES = tf.float32, tf.float64, tf.complex64, tf.complex128
 SMALL, PULL, LARGE = "EigengradSmallEigh", "EigengradSmallPull", "EigengradEigh"
 #: Attributes, inputs, outputs.
+_ATTRIBUTES = ["T: numbertype", "R: realnumbertype", "option: int"]
 SPECS = {
-    SMALL: (["T: {float, double}", "option: int"], ["a: T"], ["w: T", "v: T"]),
-    PULL: (["T: {float, double}", "option: int"], ["w: T", "v: T", "gw: T", "gv: T"], ["ga: T"]),
-    LARGE: (["T: numbertype", "R: realnumbertype", "option: int"], ["a: T"], ["w: R", "v: T"]),
+    SMALL: (_ATTRIBUTES, ["a: T"], ["w: R", "v: T"]),
+    PULL: (_ATTRIBUTES, ["w: R", "v: T", "gw: R", "gv: T"], ["ga: T"]),
+    LARGE: (_ATTRIBUTES, ["a: T"], ["w: R", "v: T"]),
 }
 #: Orders between which LAPACK serves: from here on it takes less time than TensorFlow's solver, by more the larger; and
 #: it counts its room, 2 n² numbers, by 32 bits.
@@ -50,7 +51,7 @@ LEAST, MOST = 100, 30000
 def serves(H: Any) -> bool:
     """Whether LAPACK's operation does: not of a batch, which TensorFlow spreads over its threads."""
     n, batch = H.shape[-1], H.shape[:-2].num_elements()
-    if n is None or not LEAST <= n <= MOST or H.dtype not in (*REAL, *COMPLEX):
+    if n is None or not LEAST <= n <= MOST or H.dtype not in TYPES:
         return False
     return _open() and (batch == 1 or _threads() == 1)
 
@@ -58,7 +59,7 @@ def serves(H: Any) -> bool:
 def serves_small(V: Any) -> bool:
     """Whether those of the kernel do."""
     n = V.shape[-1]
-    return n is not None and small.fits(n, 1) and V.dtype in REAL and _open()
+    return n is not None and small.fits(n, 1) and V.dtype in TYPES and _open()
 
 
 def _open() -> bool:
@@ -108,7 +109,7 @@ def _pair(name: str, option: int, rule: Callable[..., Any], given: Any, kinds: A
 
 def _run(name: str, option: int, *x: Any) -> Any:
     inputs = (spec.partition(":")[0] for spec in SPECS[name][1])
-    types = {"R": x[0].dtype.real_dtype} if name == LARGE else {}
+    types = {} if name == PULL else {"R": x[0].dtype.real_dtype}  # others are those of inputs
     found = op_def_library.apply_op(name, **dict(zip(inputs, x, strict=True)), **types, option=option)
     return found if name == PULL else tuple(found)
 
@@ -123,9 +124,9 @@ def registered() -> bool:
         library = _library()
         lent = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in LENT]
         create, delete, forward, backward, large, from_matrix, from_pairs = small.tensorflow((*lent, *_solvers()))
-        _register(library, SMALL, REAL, (create, forward, delete), from_matrix)
-        _register(library, PULL, REAL, (create, backward, delete), from_pairs)
-        _register(library, LARGE, (*REAL, *COMPLEX), (create, large, delete), from_matrix)
+        _register(library, SMALL, (create, forward, delete), from_matrix)
+        _register(library, PULL, (create, backward, delete), from_pairs)
+        _register(library, LARGE, (create, large, delete), from_matrix)
     except (OSError, AttributeError, KeyError, ImportError):
         return False
     return True
@@ -150,7 +151,7 @@ def _solvers() -> list[int]:
     return [pointer_of(capsule, name_of(capsule)) for capsule in capsules]
 
 
-def _register(library: Any, name: str, types: Any, functions: tuple[int, int, int], shape: int) -> None:
+def _register(library: Any, name: str, functions: tuple[int, int, int], shape: int) -> None:
     """An operation, and its kernel for each type. To register one twice would end the process."""
     if op_def_registry.get(name) is not None:
         return
@@ -165,7 +166,7 @@ def _register(library: Any, name: str, types: Any, functions: tuple[int, int, in
     called("TF_OpDefinitionBuilderSetShapeInferenceFunction", builder, ctypes.c_void_p(shape))
     called("TF_RegisterOpDefinition", builder, status)
     failed = called("TF_GetCode", status)
-    for dtype in types:
+    for dtype in TYPES:
         create, run, delete = map(ctypes.c_void_p, functions)
         kernel = ctypes.c_void_p(called("TF_NewKernelBuilder", own, b"CPU", create, run, delete))
         called("TF_KernelBuilder_TypeConstraint", kernel, b"T", dtype.as_datatype_enum, status)

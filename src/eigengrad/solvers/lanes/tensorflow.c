@@ -138,8 +138,9 @@ static void ended(struct call *call)
     if (call->status) tf.delete_status(call->status);
 }
 
-/* The kernel's name of a type. */
+/* The kernel's name of a type, and the type of its real numbers. */
 static int bits(int type) { return type == FLOAT ? 32 : type == DOUBLE ? 64 : type == COMPLEX64 ? -32 : -64; }
+static int real(int type) { return type == FLOAT || type == COMPLEX64 ? FLOAT : DOUBLE; }
 
 /* The memory of an output with so many axes of the shape; null where there is nothing to write, or no memory. */
 static void *output(struct call *call, int i, int rank, int type)
@@ -171,8 +172,8 @@ void lanes_tensorflow_delete(void *option) { free(option); }
 
 static int small(struct call *call)
 {
-    if (call->n <= LANES_MAX_N && (call->type == FLOAT || call->type == DOUBLE)) return 1;
-    wrong(call, "not a small real matrix");
+    if (call->n <= LANES_MAX_N) return 1;
+    wrong(call, "not a small matrix");
     return 0;
 }
 
@@ -182,7 +183,7 @@ void lanes_tensorflow_forward(void *option, void *context)
     struct call call;
     if (begun(&call, context, 1) && small(&call)) {
         int32_t how = *(int32_t *)option;
-        void *w = output(&call, 0, call.rank - 1, call.type), *V = output(&call, 1, call.rank, call.type);
+        void *w = output(&call, 0, call.rank - 1, real(call.type)), *V = output(&call, 1, call.rank, call.type);
         struct lanes_team own = team(call.n, call.batch);
         if (w && V)
             lanes_forward(bits(call.type), call.n, call.batch, how >> 2, how & 3, tf.data(call.x[0]), w, V, &own);
@@ -211,8 +212,7 @@ void lanes_tensorflow_lapack(void *option, void *context)
     struct call call;
     (void)option;
     if (begun(&call, context, 1)) {
-        int narrow = call.type == FLOAT || call.type == COMPLEX64;
-        void *w = output(&call, 0, call.rank - 1, narrow ? FLOAT : DOUBLE), *V = output(&call, 1, call.rank, call.type);
+        void *w = output(&call, 0, call.rank - 1, real(call.type)), *V = output(&call, 1, call.rank, call.type);
         if (w && V && lanes_lapack(bits(call.type), call.n, call.batch, tf.data(call.x[0]), w, V))
             tf.set_status(call.status, INTERNAL, "no memory");
     }
