@@ -96,14 +96,17 @@ def worst(A, w, V):
 @pytest.mark.parametrize("level", [0, 1], ids=["every processor", "the best"])
 @pytest.mark.parametrize("dtype", EVERY)
 def test_decompositions_are_as_good_as_lapack(dtype, level):
-    """By family, over n = 1 to 16; LAPACK in the same precision, and two units of rounding of each part of a number."""
+    """By family, over n = 1 to 16; LAPACK in the same precision, and two units of rounding of each part of a number.
+
+    The worst of both come from the largest matrices, and are rare.
+    """
     import scipy.linalg
 
     eps, rng, complex_ = np.finfo(dtype).eps, np.random.default_rng(3), np.dtype(dtype).kind == "c"
     found, known = {}, {}
     small._lanes.choose(level)
     try:
-        for n in (1, 2, 3, 4, 5, 8, 11, 16):
+        for n in (1, 2, 3, 4, 5, 8, 11, *[16] * 4):
             for name, A in families(n, rng, dtype):
                 if name in ("huge", "tiny") and eps > 1e-10:
                     continue

@@ -67,7 +67,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
     struct NAME(late) turn[MAX_N / 2];
     for (int i = 0; i < n / 2; i++) turn[i].angle = 0;
     for (int k = 0; k < ANGLE; k++) EACH_LANE zero[k][l] = 0;
-    for (int i = 0; PARTS > 1 && i < n; i++) EACH_LANE rest[i][l] = 0;
+    for (int i = 0; KEPT && i < n; i++) EACH_LANE rest[i][l] = 0;
     for (int sweep = 0; active && sweep < MAX_SWEEPS; sweep++) {
         active = 0;
         for (int round = 0; round < rounds; round++) {
@@ -104,7 +104,7 @@ INLINE int NAME(jacobi)(int n, R (*a)[W], R (*d)[W], R (*v)[W])
         }
     }
     for (int i = 0; later && i < n / 2; i++) NAME(finish)(n, &turn[i]);
-    for (int i = 0; PARTS > 1 && i < n; i++) EACH_LANE d[i][l] += rest[i][l];
+    for (int i = 0; KEPT && i < n; i++) EACH_LANE d[i][l] += rest[i][l];
     return active;
 }
 

@@ -6,6 +6,9 @@
 /* Rows of lanes that a rotation takes: the real and imaginary parts of sigma, and k. */
 #define ANGLE 3
 
+/* What the diagonal loses to rounding is kept. */
+#define KEPT 1
+
 /* x and y become (c x - conj(sigma) y, sigma x + c y), sigma = s + i t, written with k = 1 - c = |sigma|^2 / (1 + c),
  * so that what is added is as small as the angle, and orthogonality does not drift. */
 #define TURNED(x, y, s, t, k)                                                                                          \
@@ -67,8 +70,7 @@ INLINE int NAME(negligible)(const R *x, const R *dp, const R *dq)
 }
 
 /* Annihilate x = a_pq as in symmetric.h, where |x| stands for x: sigma = ±2x/root has the phase of x in it, and
- * k = 4|x|^2 / (root (root + den)). What the diagonal loses to rounding is kept in `rest`: of graded matrices that is
- * most of the error, and real ones, which have fewer roundings, can do without. */
+ * k = 4|x|^2 / (root (root + den)). */
 INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W], int later,
                              struct NAME(late) *turn)
 {

@@ -5,6 +5,9 @@
 /* Rows of lanes that a rotation takes: s and tau. */
 #define ANGLE 2
 
+/* Whether what the diagonal loses to rounding is kept: of few rotations that is little, and it costs time. */
+#define KEPT (n > 4)
+
 /* x and y become (c x - s y, s x + c y), written with tau = s / (1 + c): an angle that is nearly zero leaves no
  * rounding behind, and orthogonality does not drift. */
 #define TURNED(x, y, s, tau) R x##y = x - s * (y + tau * x), y##x = y + s * (x - tau * y)
@@ -66,15 +69,15 @@ INLINE void NAME(turn_some)(const struct NAME(late) *turn, int n, int start, int
 
 /* Annihilate x = a_pq (Golub & Van Loan 8.5). With g = d_q - d_p, h = sqrt(g^2 + 4x^2) and den = |g| + h, the squared
  * length den^2 + 4x^2 is 2 h den, so c = den/root, s = ±2x/root, and s/(1 + c) = ±2x/(root + den), root = sqrt(2 h den).
- * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. Roots are in loops of their own:
+ * Entries whose squares vanish beside the largest, which is in [1, 2), are dropped. What the diagonal loses to rounding
+ * is in `rest`: of graded matrices that is most of the error. Roots are in loops of their own:
  * what waits for one holds up the next. While they are computed an earlier rotation is carried out, of `later` entries. */
 INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest)[W], R (*angle)[W], int later,
                              struct NAME(late) *turn)
 {
     const int step = later ? SOME : W; /* of lanes between which vectors are turned */
     LANES h[W], root[W];
-    (void)rest;
-    R *dp = d[p], *dq = d[q], *x = AT(p, q), *s = angle[0], *tau = angle[1];
+    R *dp = d[p], *dq = d[q], *rp = rest[p], *rq = rest[q], *x = AT(p, q), *s = angle[0], *tau = angle[1];
     for (int r = 0; r < W; r += step) {
         EACH_LANE_OF(step) {
             R g = dq[l] - dp[l], x2 = 2 * x[l];
@@ -96,8 +99,13 @@ INLINE void NAME(annihilate)(int n, R (*a)[W], int p, int q, R (*d)[W], R (*rest
             R shift = num * (2 * h[l]) * (inverse * inverse) * x[l];
             s[l] = num * inverse;
             tau[l] = num / (root[l] + den);
-            dp[l] -= shift;
-            dq[l] += shift;
+            R low = dp[l] - shift, high = dq[l] + shift;
+            if (KEPT) {
+                rp[l] += dp[l] - low - shift;
+                rq[l] += dq[l] - high + shift;
+            }
+            dp[l] = low;
+            dq[l] = high;
             x[l] = 0;
         }
         if (later) NAME(turn_some)(turn, later, 2, r);

@@ -11,5 +11,6 @@
 #undef DEFINE
 #undef TURNED
 #undef ANGLE
+#undef KEPT
 #undef AT
 #undef UP
