@@ -78,13 +78,16 @@ def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         size, own = 2.0 * xp.sum(xp.abs(V) * xp.abs(gV), -2), xp.diagonal(Q)
         if xp.any(xp.abs(own - xp.cast(xp.real(own), own)) > rounding(xp, w, 1.0, how) * size):
             return None
-    n, norm = w.shape[-1], cache(lambda: lengths(xp, gV))
+    n, norm, close = w.shape[-1], cache(lambda: lengths(xp, gV)), NEAR * largest(xp, w)[..., None]
     most = numerator(xp, w, n**0.5 * xp.max(xp.max(xp.abs(gV), -2), -1)[..., None, None], how)
 
     def tile(rows: slice, columns: slice) -> Any:
         R = 0.5 * Q[..., rows, columns] - 0.5 * adjoint(xp, Q[..., columns, rows])
-        gaps, small = w[..., None, columns] - w[..., rows, None], xp.abs(R) <= most
+        gaps = w[..., None, columns] - w[..., rows, None]
+        if not xp.any(-gaps[..., :1, -1:] <= close):  # the smallest gap of an ascending spectrum
+            return R / xp.cast(gaps, R)
         own = gaps == 0.0 if rows == columns else None  # of single eigenvalues the diagonal alone
+        small = xp.abs(R) <= most
         if own is not None:
             small = small & (own == False)  # noqa: E712 - an array
         T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
