@@ -136,12 +136,12 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
         happened |= NAME(backward_block)(N, USED, reading, judged, (const R *)w + b * N,                               \
                                          (const R *)V + b * N * N * PARTS, gw ? (const R *)gw + b * N : 0,             \
                                          gV ? (const R *)gV + b * N * N * PARTS : 0, (R *)gA + b * N * N * PARTS)
-#define DEFINE(isa, target)                                                                                            \
+#define DEFINE(isa, target, sizes)                                                                                     \
     target static int NAME(backward_##isa)(int n, ptrdiff_t batch, int reading, int judged, const void *w,             \
                                            const void *V, const void *gw, const void *gV, void *gA)                    \
     {                                                                                                                  \
         int happened = 0;                                                                                              \
-        SIZES(BLOCKS)                                                                                                  \
+        sizes(BLOCKS)                                                                                                  \
         return happened;                                                                                               \
     }
 

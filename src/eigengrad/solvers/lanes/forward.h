@@ -227,12 +227,12 @@ INLINE int NAME(forward_block)(int n, int used, int reading, int merge, const R 
     for (ptrdiff_t b = 0; b < batch; b += W)                                                                           \
         happened |= NAME(forward_block)(N, USED, reading, merge, (const R *)A + b * N * N * PARTS, (R *)w + b * N,     \
                                         (R *)V + b * N * N * PARTS)
-#define DEFINE(isa, target)                                                                                            \
+#define DEFINE(isa, target, sizes)                                                                                     \
     target static int NAME(forward_##isa)(int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w,      \
                                           void *V)                                                                     \
     {                                                                                                                  \
         int happened = 0;                                                                                              \
-        SIZES(BLOCKS)                                                                                                  \
+        sizes(BLOCKS)                                                                                                  \
         return happened;                                                                                               \
     }
 

@@ -22,10 +22,11 @@
 #define KNOWN(n) 0
 #define ALIAS
 #endif
+/* Instruction sets, and the copies for each: of one that hardly a processor lacks the better, the other has one. */
 #if defined(__GNUC__) && defined(__x86_64__)
-#define EACH_ISA(do_) do_(base, ) do_(avx2, __attribute__((target("avx2,fma"))))
+#define EACH_ISA(do_) do_(base, , ONE_COPY) do_(avx2, __attribute__((target("avx2,fma"))), SIZES)
 #else
-#define EACH_ISA(do_) do_(base, )
+#define EACH_ISA(do_) do_(base, , SIZES)
 #endif
 #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
 #define VECTORS 32 /* bytes of a register */
@@ -111,7 +112,7 @@ struct kernels {
 #define OF(isa, type)                                                                                                  \
     {{forward_##isa##_many_##type, forward_##isa##_few_##type},                                                        \
      {backward_##isa##_back_##type, backward_##isa##_few_back_##type}}
-#define KERNELS(isa, target)                                                                                           \
+#define KERNELS(isa, target, sizes)                                                                                    \
     static const struct kernels isa = {#isa, {OF(isa, f32), OF(isa, f64), OF(isa, c64), OF(isa, c128)}};
 EACH_ISA(KERNELS)
 static const struct kernels *chosen = &base;
