@@ -15,7 +15,6 @@ tr f(A), whose gradient is f'(A). Order two takes n slices of n², or products a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,7 +85,10 @@ def contract(xp: Any, w: Any, args: Any, E: Any, how: Any) -> Any:
         return xp.cast(f.differences(xp, [left, *between, right], w, args), E[0])
 
     def size() -> Any:
-        return math.prod(largest_entry(xp, e) for e in E)
+        largest = largest_entry(xp, E[0])
+        for e in E[1:]:
+            largest = largest * largest_entry(xp, e)
+        return largest
 
     def middle(k: Any) -> Any:
         return w[..., k][..., None, None]

@@ -198,7 +198,9 @@ _FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
 
 
 def _forward(rule: Rule) -> Callable[..., Any]:
-    return (lambda how, *x: tuple(rule.primal(_xp, x, how))) if rule.host else _FORWARD[rule.inputs](rule.primal)
+    if rule.host:
+        return lambda how, *x: tuple(rule.primal(_xp, x, how))
+    return _FORWARD[rule.inputs](lambda xp, x, how: look.exactly(rule.primal, x[0])(xp, x, how))
 
 
 def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
@@ -209,7 +211,7 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
         saved = ctx.saved_tensors
         x, out = ((None,) * n, saved) if rule.blind else (saved[:n], saved[n:])
         gout = tuple(look.zeros(o) if g is None else g for g, o in zip(gout, out, strict=True))
-        return None, *rule.vjp(_xp, x, out, gout, ctx.how)
+        return None, *look.exactly(rule.vjp, gout[0])(_xp, x, out, gout, ctx.how)
 
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.how = inputs[0]
@@ -226,7 +228,7 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
         x, out = (dx, saved) if rule.blind else (saved[:n], saved[n:])
         tangents = [torch.zeros_like(v) if d is None else d for v, d in zip(x, dx, strict=True)]
         with forward_ad._set_fwd_grad_enabled(True):
-            return tuple(rule.jvp(_xp, x, out, tangents, ctx.how))
+            return tuple(look.exactly(rule.jvp, tangents[0])(_xp, x, out, tangents, ctx.how))
 
     def vmap(info: Any, axes: Any, how: Any, *x: torch.Tensor) -> Any:
         """Arrays of NumPy hold the whole batch, in front."""

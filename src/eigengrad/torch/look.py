@@ -51,6 +51,17 @@ def choose(bad: torch.Tensor, look: bool, yes: Callable[[], Any], no: Callable[[
     return no() if look and any_of(bad) is False else yes()
 
 
+def exactly(rule: Callable[..., Any], like: Any) -> Callable[..., Any]:
+    """The same without autocast, whose products would have eight bits: torch's own eigh is computed in single, too."""
+    device = like.device.type
+
+    def run(*args: Any) -> Any:
+        with torch.autocast(device, enabled=False):
+            return rule(*args)
+
+    return run if torch.is_autocast_enabled(device) else rule
+
+
 def follows(x: torch.Tensor) -> bool:
     """Whether a derivative of what is made of x may be taken, or its values are hidden."""
     return torch.is_grad_enabled() or hidden(x)

@@ -142,11 +142,12 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     def backward(ctx: Any, gw: Any, gV: Any, gsquares: Any = None) -> Any:
         w, V, *squares = ctx.saved_tensors
         xp, options = ctx.call
+        pull, by_rules = look.exactly(_pull, V), look.exactly(_by_rules, V)
         if gsquares is None and not is_grad_enabled() and (gw is None or _plain(gw)) and (gV is None or _plain(gV)):
-            gA = _pull(xp, options, w, V, gw, gV, not squares)
+            gA = pull(xp, options, w, V, gw, gV, not squares)
             if gA is not None:
                 return gA, None, None
-        return _by_rules(xp, options, w, V, squares, gw, gV, gsquares), None, None
+        return by_rules(xp, options, w, V, squares, gw, gV, gsquares), None, None
 
 
 #: `_Blocks.apply` without its look for transformations of torch.func, where there are none.
