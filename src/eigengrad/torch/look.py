@@ -51,6 +51,10 @@ def choose(bad: torch.Tensor, look: bool, yes: Callable[[], Any], no: Callable[[
     return no() if look and any_of(bad) is False else yes()
 
 
+#: Devices that have it; to ask for others is an error.
+AUTOCAST = ("cpu", "cuda", "xpu", "mps")
+
+
 def exactly(rule: Callable[..., Any], like: Any) -> Callable[..., Any]:
     """The same without autocast, whose products would have eight bits: torch's own eigh is computed in single, too."""
     device = like.device.type
@@ -59,7 +63,7 @@ def exactly(rule: Callable[..., Any], like: Any) -> Callable[..., Any]:
         with torch.autocast(device, enabled=False):
             return rule(*args)
 
-    return run if torch.is_autocast_enabled(device) else rule
+    return run if device in AUTOCAST and torch.is_autocast_enabled(device) else rule
 
 
 def follows(x: torch.Tensor) -> bool:
