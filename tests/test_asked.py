@@ -91,8 +91,8 @@ def test_a_few_columns(framework, complex_, columns, repeated):
 @pytest.fixture
 def tiles(monkeypatch):
     """Small ones, so that there are many."""
-    monkeypatch.setattr(reading, "ROWS", 16)
-    monkeypatch.setattr(halves, "ROWS", 16)
+    for where, name, rows in ((reading, "ROWS", 16), (halves, "ROWS", 16), (halves, "MANY", 32), (halves, "FEW", 16)):
+        monkeypatch.setattr(where, name, rows)
 
 
 @KINDS

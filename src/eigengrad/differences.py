@@ -27,7 +27,8 @@ def ascending(xp: Any, x: Points) -> list[Any]:
     for last in range(len(x) - 1, 0, -1):
         for i in range(last):
             a, b = x[i], x[i + 1]
-            x[i], x[i + 1] = xp.where(b < a, b, a), xp.where(b < a, a, b)
+            swapped = b < a
+            x[i], x[i + 1] = xp.where(swapped, b, a), xp.where(swapped, a, b)
     return x
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-#: Below this order the questions cost more than they save; and the rows of a block, found by trial.
+#: Below this order the questions cost more than they save; and the rows that are compared at a time, found by trial.
 LEAST, ROWS = 64, 128
+
+#: Rows of a product: many, for those are quick, and on the diagonal, where half of a square is thrown away, few.
+MANY, FEW = 256, 64
 
 
 def large(X: Any) -> bool:
@@ -24,21 +27,28 @@ def exact(X: Any) -> bool:
         return False
     for start in range(0, X.shape[0], ROWS):
         stop = start + ROWS
-        if not bool((X[start:stop, :stop] == X[:stop, start:stop].swapaxes(0, 1).conj()).all()):
+        if not bool((X[start:stop, :stop] == _adjoint(X[:stop, start:stop])).all()):
             return False
     return True
+
+
+def _adjoint(X: Any) -> Any:
+    return X.swapaxes(0, 1).conj()
 
 
 def product(X: Any, Y: Any, out: Any, multiply: Callable[..., Any]) -> Any:
     """X Y^H into `out`, where that is Hermitian but for rounding: the lower half, mirrored."""
     n = X.shape[0]
-    rows = ROWS if n >= 4 * ROWS else LEAST
-    for start in range(0, n, rows):
-        stop = min(start + rows, n)
-        multiply(X[start:stop], Y[:stop].swapaxes(0, 1).conj(), out=out[start:stop, :stop])
-        out[:start, start:stop] = out[start:stop, :start].swapaxes(0, 1).conj()
-        square = out[start:stop, start:stop]
-        square[...] = 0.5 * square + 0.5 * square.swapaxes(0, 1).conj()
+    for block in range(0, n, MANY):
+        end = min(block + MANY, n)
+        multiply(X[block:end], _adjoint(Y[:block]), out=out[block:end, :block])
+        out[:block, block:end] = _adjoint(out[block:end, :block])
+        for start in range(block, end, FEW):
+            stop = min(start + FEW, end)
+            multiply(X[start:stop], _adjoint(Y[block:stop]), out=out[start:stop, block:stop])
+            out[block:start, start:stop] = _adjoint(out[start:stop, block:start])
+            square = out[start:stop, start:stop]
+            square[...] = 0.5 * square + 0.5 * _adjoint(square)
     return out
 
 
