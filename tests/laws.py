@@ -626,7 +626,7 @@ def law_function_of_any_array(case):
     for name, f, A, options in functions_of(case):
         _, pullback = eg.vjp(eg.funm, A, f, **options)
         close(pullback(C), pullback((C + adjoint(C)) / 2), name, 10.0)
-        with mock.patch.multiple(halves, LEAST=2, ROWS=2, MANY=4, FEW=2):  # by half products, which need a Hermitian factor
+        with mock.patch.multiple(halves, LEAST=2, ROWS=2, MANY=4, FEW=2):  # half products need a Hermitian factor
             close(pullback(C), pullback((C + adjoint(C)) / 2), name, 10.0)
         one, other = (eg.hvp(eg.funm, A, case.E, X, f, **options)[1] for X in (C, (C + adjoint(C)) / 2))
         close(one, other, f"{name}: second derivative", 100.0, size=1 + np.abs(other).sum())

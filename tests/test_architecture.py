@@ -16,7 +16,7 @@ from eigengrad.rules.registry import RULES
 
 PACKAGE = Path(eigengrad.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-ADAPTERS = [framework.adapter for framework in frameworks.FRAMEWORKS.values()]
+ADAPTERS = list(frameworks.FRAMEWORKS)
 FLOORS = {
     "errors": 0,
     "reading": 1,
@@ -65,7 +65,8 @@ def imports(path: Path):
 def test_imports_come_from_lower_floors(path):
     own = place(path)
     floor = FLOORS[own]
-    for name in imports(path):
+    called = {f".{adapter}" for adapter in ADAPTERS} if own == "frameworks" else set()  # where an array of one is met
+    for name in set(imports(path)) - called:
         if name.startswith(".") and name[1:] != own and name[1:] in FLOORS:
             assert FLOORS[name[1:]] <= floor, f"{path.name} (floor {floor}) imports {name[1:]}"
 

@@ -16,7 +16,7 @@ LEAST = {"f": 12, "F": 12, "d": 200, "D": 200}
 
 
 def eigh(H: Any) -> tuple[Any, Any]:
-    """Ascending eigenvalues, and vectors; the lower triangle is read, and from LEAST on either: H is Hermitian there."""
+    """Ascending eigenvalues, and vectors; the lower triangle is read, from LEAST on either: H is Hermitian there."""
     if not _by_call(H):
         return np.linalg.eigh(H)
     if H.ndim == 2:
