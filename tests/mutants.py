@@ -221,7 +221,7 @@ MUTANTS = (
     Mutant(
         "no generic basis",
         "rules/blocks.py",
-        "return V @ xp.cast(generic_reflection(xp, w, same_group(xp, w, None)), V)",
+        "return V @ xp.cast(generic_rotation(xp, w, same_group(xp, w, None)), V)",
         "return V",
         ("refuses_functions_of_the_matrix",),
     ),

@@ -32,10 +32,13 @@ def test_python(text, capsys):
         harness("torch")
     names = {}
     exec(compile(text, "README.md", "exec"), names)
-    # A comment after an expression says what it is.
+    printed = capsys.readouterr().out
+    # A comment after an expression says what it is, and after a print how what is printed begins.
     for line in text.splitlines():
         expression, _, said = line.partition("  # ")
         said = said.strip()
+        if expression.strip().startswith("print("):
+            assert printed.startswith(said.removesuffix(" …"))
         if re.fullmatch(r"eigengrad\.\w+\(.*\)(\.\w+)?|pullback\(.*\)", expression.strip()) and said[:1] in "'[":
             found = eval(expression.strip(), names)
             assert (found if isinstance(found, str) else found.round(12).tolist()) == eval(said)

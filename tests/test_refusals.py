@@ -66,6 +66,24 @@ def test_refused_eagerly(framework, which):
         assert info.value.measured > 100 * info.value.allowed
 
 
+class Trace:
+    """Re tr V, which is stationary at a V that is symmetric."""
+
+    def value(self, m, w, V):
+        return m.real(sum((V[..., i, i] for i in range(1, V.shape[-1])), start=V[..., 0, 0]))
+
+    def cotangents(self, w, V):
+        return w * 0, np.eye(len(w), dtype=V.dtype)
+
+
+@pytest.mark.parametrize("spectrum", [[2, 2], [2, 2, 2], [2, 2, 2, 5], [1, 1, 3, 3], [2] * 20], ids=str)
+def test_of_a_diagonal_matrix_whose_vectors_are_the_unit_vectors(framework, spectrum):
+    for dtype in (float, complex):
+        with pytest.raises(DegenerateError) as info:
+            framework.gradient(Trace(), np.diag(np.array(spectrum, dtype)))
+        assert info.value.measured > 100 * info.value.allowed
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # compilers'
 @pytest.mark.parametrize("which", [*WHICH, "a phase"])
 @pytest.mark.parametrize("name", [p for p in names() if p.values[0] in TRACED])

@@ -195,12 +195,24 @@ def generic_phases(xp: Any, w: Any, V: Any, whole: bool = True) -> Any:
     return V * (xp.cast(xp.cos(angle), V) + 1j * xp.cast(xp.sin(angle), V))[..., None, :]
 
 
-def generic_reflection(xp: Any, w: Any, same: Any) -> Any:
-    """One fixed generic reflection inside each cluster, 1 at single eigenvalues: 2 u u^T / |u|^2 - 1 by blocks.
+def generic_rotation(xp: Any, w: Any, same: Any) -> Any:
+    """One fixed generic rotation inside each cluster, 1 at single eigenvalues: of two reflections, at u and at v = u³,
+
+        (1 - 2 u u^T / |u|^2) (1 - 2 v v^T / |v|^2)    by blocks.
 
     In a basis turned by it (and by the phases) a diagonal is constant for a block that is a multiple of the identity
-    and, with probability one, for no other.
+    and, with probability one, for no other. It is not symmetric: of a diagonal matrix solvers return the unit vectors,
+    and a loss as tr V would be stationary at any symmetric basis, though it has no derivative.
     """
     u = _generic(xp, w)
-    size = xp.sum(xp.where(same, u[..., None, :] ** 2, 0.0), -1)[..., None]
-    return xp.where(same, 2.0 * u[..., :, None] * u[..., None, :] / size, 0.0) - xp.embed(xp.ones_like(u))
+    v = u * u * u
+
+    def dot(x: Any, y: Any) -> Any:
+        return xp.sum(xp.where(same, (x * y)[..., None, :], 0.0), -1)[..., None]
+
+    def outer(x: Any, y: Any) -> Any:
+        return xp.where(same, x[..., :, None] * y[..., None, :], 0.0)
+
+    uu, vv = dot(u, u), dot(v, v)
+    both = 4.0 * dot(u, v) / (uu * vv) * outer(u, v)
+    return both - 2.0 * outer(u, u) / uu - 2.0 * outer(v, v) / vv + xp.embed(xp.ones_like(u))

@@ -27,7 +27,7 @@ from typing import Any
 from ..clusters import (
     NEAR,
     generic_phases,
-    generic_reflection,
+    generic_rotation,
     largest,
     lengths,
     merge,
@@ -174,7 +174,7 @@ def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
         return refuse_cuts(xp, w, how.cuts, how), V
 
     def turned() -> Any:
-        return V @ xp.cast(generic_reflection(xp, w, same_group(xp, w, None)), V)
+        return V @ xp.cast(generic_rotation(xp, w, same_group(xp, w, None)), V)
 
     V = where_clustered(xp, w, how, turned, lambda V=V: V)
     return split(xp, w) if how.degenerate == "split" else w, V

@@ -20,27 +20,35 @@ INLINE void NAME(read)(int n, int used, int reading, const R *from, R (*out)[W])
             }
 }
 
-/* The vectors of each cluster turned by the generic reflection 2 u u^T / |u|^2 - 1, and its eigenvalues, if `mean`,
- * made exactly equal. */
+/* The vectors start ... stop - 1 reflected: V (1 - 2 x x^T / |x|^2), where x is the generic vector to that power. */
+static void NAME(reflect)(int n, int start, int stop, int power, R *V)
+{
+    R x[MAX_N], size = 0;
+    for (int k = start; k < stop; k++) {
+        R u = (R)lanes_tolerances.generic[k];
+        x[k] = power == 3 ? u * u * u : u;
+        size += x[k] * x[k];
+    }
+    for (int i = 0; i < n * PARTS; i++) { /* real and imaginary parts of a row */
+        R *v = V + i / PARTS * n * PARTS + i % PARTS, along = 0;
+        for (int k = start; k < stop; k++) along += x[k] * v[k * PARTS];
+        for (int k = start; k < stop; k++) v[k * PARTS] -= 2 * along / size * x[k];
+    }
+}
+
+/* The vectors of each cluster turned by the generic rotation, of two reflections (clusters.py), and its eigenvalues, if
+ * `mean`, made exactly equal. */
 static void NAME(merge)(int n, int mean, R *w, R *V)
 {
     R width = NAME(width)(n, w);
     for (int start = 0, stop; start < n; start = stop) {
         stop = NAME(end)(n, start, width, w);
         if (stop - start == 1) continue;
-        R above = 0, size = 0;
-        for (int k = start; k < stop; k++) {
-            R u = (R)lanes_tolerances.generic[k];
-            above += w[k] - w[start];
-            size += u * u;
-        }
+        R above = 0;
+        for (int k = start; k < stop; k++) above += w[k] - w[start];
         for (int k = stop - 1; mean && k >= start; k--) w[k] = w[start] + above / (R)(stop - start);
-        for (int i = 0; i < n * PARTS; i++) { /* real and imaginary parts of a row */
-            R *v = V + i / PARTS * n * PARTS + i % PARTS, along = 0;
-            for (int k = start; k < stop; k++) along += (R)lanes_tolerances.generic[k] * v[k * PARTS];
-            for (int k = start; k < stop; k++)
-                v[k * PARTS] = 2 * along / size * (R)lanes_tolerances.generic[k] - v[k * PARTS];
-        }
+        NAME(reflect)(n, start, stop, 1, V);
+        NAME(reflect)(n, start, stop, 3, V);
     }
 }
 
