@@ -216,3 +216,21 @@ def test_large_matrices_in_tiles(jax, complex_):
         two = [(gradient(a + h * E) - gradient(a - h * E)) / (2 * h) for h in (2e-6, 1e-6)]
         assert np.abs(two[0] - two[1]).max() <= 1e-5 * np.abs(two[1]).max()
         assert np.abs(slope(a) - two[1]).max() <= 1e-5 * np.abs(two[1]).max()
+
+
+def test_no_product_is_rounded_to_fewer_bits(jax):
+    """By default those of single precision are, on GPUs and TPUs: every one in a program asks for all bits."""
+    jnp = jax.numpy
+    a = jnp.asarray(hermitian(np.random.default_rng(35), False, 20), "float32")
+    losses = {
+        "eigh": lambda a: jnp.sum(eigengrad.eigh(a).eigenvectors ** 3),
+        "some": lambda a: jnp.sum(eigengrad.eigh(a, subset_by_index=(0, 1)).eigenvectors ** 3),
+        "pencil": lambda a: jnp.sum(eigengrad.eigh(a, b=jnp.eye(20, dtype=a.dtype) + 0 * a).eigenvectors ** 3),
+        "expm": lambda a: jnp.sum(eigengrad.expm(a) ** 2),
+    }
+    for name, loss in losses.items():
+        for order, program in enumerate((loss, jax.grad(loss), jax.jacfwd(jax.grad(loss)))):
+            text = jax.jit(program).lower(a).as_text()
+            products = [line for line in text.splitlines() if "dot_general" in line]
+            assert products, (name, order)
+            assert all("precision = [HIGHEST, HIGHEST]" in line for line in products), (name, order)

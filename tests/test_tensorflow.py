@@ -194,3 +194,30 @@ def test_accumulators_in_clusters(tf):
         assert np.max(np.abs(second.numpy() - h)) <= 1e-12 * np.max(np.abs(h))
     two = float(np.sum(h * E.numpy()))
     assert abs(float(forward(tf, lambda a: forward(tf, value, a, E), a, E)) - two) <= 1e-12 * np.max(np.abs(h))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_where_products_are_rounded_single_precision_is_computed_in_double(tf, dtype, monkeypatch):
+    """On GPUs that have products of ten bits they are TensorFlow's default."""
+    n, (A, C) = 20, (tf.cast(draw(20, dtype == "complex64", seed), dtype) for seed in (41, 42))
+
+    def loss(a):
+        w, V = eigengrad.tensorflow.eigh(a)
+        few = eigengrad.tensorflow.eigvalsh(a, subset_by_index=(0, 1))
+        X = eigengrad.tensorflow.expm(a / n)
+        assert (w.dtype, V.dtype, few.dtype, X.dtype) == (a.dtype.real_dtype, a.dtype, a.dtype.real_dtype, a.dtype)
+        parts = [tf.abs(x * tf.cast(C, a.dtype)) ** 2 for x in (V, X)]
+        return tf.reduce_sum(w**3) + tf.reduce_sum(few) + sum(map(tf.reduce_sum, parts))
+
+    def gradient(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = loss(a)
+        return tape.gradient(y, a)
+
+    true = gradient(tf.cast(A, "complex128" if dtype == "complex64" else "float64")).numpy()
+    monkeypatch.setattr("eigengrad.tensorflow.host._has_gpu", lambda: True)
+    for function in (gradient, tf.function(gradient), tf.function(gradient, jit_compile=True)):
+        found = function(A).numpy()
+        assert found.dtype == dtype
+        assert np.max(np.abs(found - true)) <= 1e-6 * np.max(np.abs(true))

@@ -339,3 +339,39 @@ def test_autocast_leaves_the_precision_alone(torch, compiled):
         (found,) = torch.autograd.grad(value, a)
     assert abs(value - loss(a)) <= 1e-5 * abs(loss(a)) + 1e-4
     assert (found - true).abs().max() <= 1e-3 * true.abs().max()
+
+
+@COMPILER
+@pytest.mark.parametrize("n", [4, 20, 130])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_where_products_are_rounded_single_precision_is_computed_in_double(torch, dtype, n):
+    """`set_float32_matmul_precision` allows it, also for a whole program: bits that eight or ten cannot make up for."""
+    matmul, dtype = torch.backends.mkldnn.matmul, getattr(torch, dtype)
+    wide = torch.promote_types(dtype, torch.float64)
+    generator = torch.Generator().manual_seed(n)
+    A, C = (torch.randn(n, n, dtype=dtype, generator=generator) for _ in range(2))
+
+    def derivatives(a, function, second):
+        a, c = a.clone().requires_grad_(), C.to(a.dtype)
+        (g,) = torch.autograd.grad(function(a, c), a, create_graph=second)
+        return (g.detach(), torch.autograd.grad((g * c.conj()).real.sum(), a)[0]) if second else (g,)
+
+    def loss(a, c):
+        w, V = eigengrad.torch.eigh(a)
+        return (w**3).sum() + (V * c).abs().square().sum() + (eigengrad.torch.expm(a / n) * c).abs().square().sum()
+
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "bf16"
+        torch._dynamo.reset()
+        for function, second in ((loss, True), (compiled, False)):
+            for found, true in zip(
+                derivatives(A, function, second), derivatives(A.to(wide), loss, second), strict=True
+            ):
+                assert found.dtype == dtype
+                # But for what the loss of single precision adds: a kernel's, of the smallest, is its own.
+                assert (found - true).abs().max() <= (1e-5 if n == 4 else 3e-6) * true.abs().max()
+    finally:
+        matmul.fp32_precision = before
+        torch._dynamo.reset()

@@ -80,7 +80,8 @@ def eigh(
     Parameters
     ----------
     a : array, shape (..., n, n), float32, float64, complex64 or complex128; float16 and bfloat16 are
-        computed in float32 and come back as they went in; integers become the framework's default float
+        computed in float32 and come back as they went in (and so are float32 and complex64 in double precision where
+        the framework would round products of theirs); integers become the framework's default float
     UPLO : None, "L" or "U"
         What is read, and so what the gradient, entry by entry, is the gradient of. None reads both triangles,
         (A + A^H)/2, and the gradient is Hermitian; "L" and "U" read that triangle, and the gradient lies in it.

@@ -187,7 +187,7 @@ _xp = _Space(
     tracked=_tracked,
     examine=calculus.examine,
     device=lambda x: None,  # TensorFlow carries tensors over
-    narrow=lambda x, like: tf.cast(x, like.dtype),
+    narrow=lambda x, like: tf.cast(x, like.dtype if x.dtype.is_complex else like.dtype.real_dtype),
     parameter=lambda v, like: tf.cast(v if tf.is_tensor(v) else np.asarray(v), like.dtype.real_dtype),
     asked=_asked,
     host=host.host,
@@ -199,7 +199,7 @@ _xp = _Space(
     lift=tf.convert_to_tensor,
     hosted=lambda a: not host.compiled(),
 )
-_xp.read = lambda a, convention: READINGS[convention].read(_xp, tf.cast(a, tf.float32) if a.dtype in host.HALF else a)
+_xp.read = lambda a, convention: READINGS[convention].read(_xp, host.computed(a))
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
 _xp.small = partial(direct.eigh, _xp)

@@ -23,6 +23,7 @@ from ..reading import READINGS
 from ..rules.blocks import BLOCKS
 from ..solvers import plain, short, small
 from ..solvers.short import Options
+from . import host
 
 KINDS = {tf.as_dtype(kind): kind for kind in small.BITS}
 KINDS_OF = {kind: dtype.as_datatype_enum for dtype, kind in KINDS.items()}
@@ -38,6 +39,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     if isinstance(a, tf.Variable):
         a = tf.convert_to_tensor(a)
     if not isinstance(a, tf.__internal__.EagerTensor) or a.dtype not in KINDS or "CPU" not in a.device:
+        return None
+    if host.rounded(a):
         return None
     shape = tuple(a.shape)
     n = shape[-1] if len(shape) > 1 and shape[-1] == shape[-2] else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,26 @@ from ..solvers import Pattern, order
 
 HALF = (tf.float16, tf.bfloat16)
 DTYPES = (*HALF, tf.float32, tf.float64, tf.complex64, tf.complex128)
+
+#: What is computed in place of single precision where products of it are rounded to 10 bits, as TensorFlow does by
+#: default on GPUs that can.
+WIDER = {tf.float32: tf.float64, tf.complex64: tf.complex128}
+
+
+@cache
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def rounded(a: Any) -> bool:
+    """Whether products of such arrays may have fewer bits than they: a program does not know yet where it will run."""
+    return a.dtype in WIDER and _has_gpu() and tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+def computed(a: Any) -> Any:
+    """An array in the precision that is computed in."""
+    a = tf.cast(a, tf.float32) if a.dtype in HALF else a
+    return tf.cast(a, WIDER[a.dtype]) if rounded(a) else a
 
 
 def array(a: Any) -> Any:

@@ -147,7 +147,7 @@ _xp = SimpleNamespace(
     tracked=look.tracked,
     examine=_examine,
     device=lambda x: x.device,
-    narrow=lambda x, like: x.to(like.dtype),
+    narrow=lambda x, like: x.to(like.dtype if x.is_complex() else like.real.dtype),
     parameter=_parameter,
     asked=look.asked,
     host=host.host,
@@ -168,7 +168,7 @@ _xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 
 def _read(a: torch.Tensor, convention: str) -> torch.Tensor:
-    a = a.float() if a.dtype in host.HALF else a
+    a = look.computed(a)
     if convention == "symmetric" and halves.large(a) and not look.hidden(a):
         return look.Hermitian.apply(a)  # type: ignore[no-any-return]
     return READINGS[convention].read(_xp, a)  # type: ignore[no-any-return]

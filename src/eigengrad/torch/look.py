@@ -66,6 +66,30 @@ def exactly(rule: Callable[..., Any], like: Any) -> Callable[..., Any]:
     return run if device in AUTOCAST and torch.is_autocast_enabled(device) else rule
 
 
+#: What is computed in place of single precision where products of it are rounded to fewer bits, which somebody allowed
+#: for the sake of other products: in TensorFloat-32 the tenth of 24 bits is the last.
+WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+_BACKENDS = {"cuda": torch.backends.cuda, "cpu": torch.backends.mkldnn}
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator, unused-ignore]
+def _rounds(backend: str) -> bool:
+    matmul = getattr(_BACKENDS[backend], "matmul", None)
+    precision = getattr(matmul, "fp32_precision", None)  # the older name may not be asked for beside this one
+    return precision in ("tf32", "bf16") if precision else bool(getattr(matmul, "allow_tf32", False))
+
+
+def rounded(x: torch.Tensor) -> bool:
+    """Whether products of such arrays have fewer bits than they."""
+    return x.dtype in WIDER and x.device.type in _BACKENDS and _rounds(x.device.type)
+
+
+def computed(x: torch.Tensor) -> torch.Tensor:
+    """An array in the precision that is computed in."""
+    x = x.float() if x.dtype in host.HALF else x
+    return x.to(WIDER[x.dtype]) if rounded(x) else x
+
+
 def follows(x: torch.Tensor) -> bool:
     """Whether a derivative of what is made of x may be taken, or its values are hidden."""
     return torch.is_grad_enabled() or hidden(x)

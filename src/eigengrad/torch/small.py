@@ -63,6 +63,8 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
     batch = a.numel() // (n * n) if n else 0
     if small.fits(n, batch) and (vectors or followed or short.by_kernel(n, batch)):
         found = _forward(a, shape, n, batch, options)
+    elif look.rounded(a):
+        return None
     elif plain.serves(n, batch):
         found = _plain_forward(a.detach().resolve_conj(), options, vectors or followed)
     elif followed and n and batch and not a.is_complex():
@@ -185,7 +187,9 @@ def _by_rules(xp: Any, options: Options, w: Any, V: Any, squares: Any, gw: Any, 
     else:
         W = torch.diag_embed(w).to(V.dtype)
         echo = W.detach()
-    (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
+    out, gout = (tuple(map(look.computed, x)) for x in ((w, W, V, echo), (gw, gW, gV, gecho)))
+    (G,) = BLOCKS.vjp(xp, (), out, gout, How(options.degenerate, xp.eps(V) if out[2].dtype != V.dtype else 0.0))
+    G = G.to(V.dtype)
     if options.convention == "symmetric" and halves.large(G) and not look.follows(G):
         return G  # a half, mirrored
     return READINGS[options.convention].pull(xp, G)
