@@ -92,6 +92,16 @@ def test_importing_eigengrad_imports_no_framework():
     assert run.stdout.strip() == "[]"
 
 
+def test_all_its_names_import_no_framework():
+    names = [name for name in frameworks.FRAMEWORKS if name != "numpy"]
+    code = (
+        f"import sys, numpy; from eigengrad import *; print(numpy.__name__, [n for n in {names} if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "numpy []"
+    assert {*eigengrad.__all__, "torch", "testing"} <= set(dir(eigengrad))
+
+
 def test_an_adapter_imports_no_other_framework(framework):
     """Nor anything that its own does not import by itself: TensorFlow imports JAX where it is installed."""
     own = framework.eg.__name__.rpartition(".")[2]

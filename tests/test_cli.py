@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -191,6 +192,14 @@ def bad_files(folder):
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }"
     (folder / "vast.npy").write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n")
     (folder / "vast.mtx").write_text("%%MatrixMarket matrix coordinate real general\n2 2 999999999999\n1 1 1\n")
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 2), }"
+    (folder / "long.npy").write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n")
+    (folder / "nested.npy").write_bytes(b"\x93NUMPY\x01\x00" + (401).to_bytes(2, "little") + b"(" * 400 + b"\n")
+    (folder / "long.mtx").write_text("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 99999999999999999999 1\n")
+    np.savez(folder / "damaged.npz", a=np.eye(4))
+    whole = bytearray((folder / "damaged.npz").read_bytes())
+    whole[whole.index(np.float64(1.0).tobytes())] ^= 1
+    (folder / "damaged.npz").write_bytes(whole)
     (folder / "folder.npy").mkdir()
 
 
@@ -203,7 +212,11 @@ def bad_files(folder):
         (["nan.npy"], "row 1, column 1"),
         (["inf.npy"], "row 0, column 0"),
         (["text.npy"], "not numbers"),
-        (["pickle.npy"], "allow_pickle"),
+        (["pickle.npy"], "objects of Python"),
+        (["damaged.npz"], "no matrix.*CRC"),
+        (["nested.npy"], "no matrix"),
+        (["long.npy"], "no matrix"),
+        (["long.mtx"], "no matrix"),
         (["large.npy"], "order 257"),
         (["several.npz"], "--key"),
         (["several.npz", "--key", "c"], "no array 'c'"),
@@ -300,20 +313,33 @@ def test_an_existing_file_is_replaced_whole(tmp_path):
 
 
 def test_interrupted_it_says_so_and_leaves_no_file(tmp_path):
-    np.save(tmp_path / "a.npy", symmetric(250))
     process = subprocess.Popen(
-        [*COMMAND, "compare", "a.npy", "--frameworks", "numpy", "--json", "out.json"],
+        [*COMMAND, "compare", "-", "--frameworks", "numpy", "--json", "out.json"],
         cwd=tmp_path,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    time.sleep(2.0)
+    data = io.BytesIO()
+    np.save(data, symmetric(250))
+    process.stdin.write(data.getvalue())  # more than a pipe holds: the program is there when this is done
+    process.stdin.close()
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
+    process.stdin = None
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err.decode()
     assert err.decode() == "eigengrad: interrupted; no file was written.\n"
     assert out == b""
-    assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX alone")
+def test_a_name_that_is_no_text(tmp_path):
+    name = os.fsdecode(b"\xff.csv")
+    (tmp_path / name).write_text("1,2\n2,1\n")
+    assert bare(name, "--json", "out.json", cwd=tmp_path).returncode == 0
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["index"] == 0
 
 
 def test_a_reader_that_stops_early_is_no_error():
@@ -330,7 +356,10 @@ def test_a_matrix_that_is_not_symmetric(tmp_path):
     a = np.random.default_rng(3).standard_normal((3, 3))
     np.save(tmp_path / "a.npy", a)
     result = bare(tmp_path / "a.npy", "--json", tmp_path / "out.json")
-    assert "The matrix is not symmetric" in result.stdout.decode()
+    text = " ".join(result.stdout.decode().split())
+    assert "The matrix is not symmetric" in text
+    assert "those are different matrices here" in text
+    assert "along every symmetric direction so do" not in text
     found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert abs(found["asymmetry"] - np.max(np.abs(a - a.T)) / np.max(np.abs(a))) < 1e-15
     values = {f["reads"]: f["eigenvalue"] for f in found["findings"]}

@@ -74,6 +74,18 @@ def test_explain(folder, capsys, arguments, code, says):
     assert (err == "") == (code != 2)
 
 
+def test_arrays_that_are_not_square_are_printed_whole(folder, capsys):
+    for x, lines in (
+        (np.array([[1, 4], [2, 5], [3, 6]]), ["[1. 4.]", "[2. 5.]", "[3. 6.]"]),
+        (np.array([[1, 2, 3], [4, 5, 6]]), ["[1. 2. 3.]", "[4. 5. 6.]"]),
+        (np.array([1, 4, 3]), ["[1. 4. 3.]"]),
+    ):
+        np.save("x.npy", x.astype(float))
+        assert cli.main(["explain", "x.npy", "x.npy"]) == 0
+        out = capsys.readouterr().out
+        assert all(f"{line}   {line}" in out for line in lines), out
+
+
 def test_files_are_written_and_read_back(folder, capsys):
     pytest.importorskip("matplotlib")
     arguments = ["explain", "g.npy", "lower.csv", "pair.npy", "--json", "o.json", "--html", "o.html", "--plot", "o.png"]

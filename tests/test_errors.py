@@ -26,6 +26,14 @@ def test_an_error_survives_pickling():
     assert (again.measured, again.allowed) == (error.measured, error.allowed)
 
 
+def test_one_that_holds_a_function_survives_too():
+    with pytest.raises(errors.OptionError) as info:
+        eigengrad.funm(np.eye(2), [np.exp, lambda x: x])
+    again = pickle.loads(pickle.dumps(info.value))
+    assert str(again) == str(info.value)
+    assert "lambda" in again.value
+
+
 def test_a_message_says_what_was_measured_why_and_what_to_do():
     text = str(caught())
     assert "measured 1" in text

@@ -573,6 +573,22 @@ def test_bad_options(framework, call, args, match):
         getattr(h.eg, call)(h.array(np.diag([1.0, 2.0, 3.0])), *args)
 
 
+def test_of_a_function_with_arguments_and_a_factor():
+    eg, A = harness("numpy").eg, np.diag([1.0, 2.0, 3.0])
+    for call in (eg.funm, eg.trace_funm):
+        one, other = (
+            eg.vjp(call, A, f, args=(0.5, 0.1)) for f in (functions.Scaled(2, functions.Fermi()), functions.Fermi())
+        )
+        assert np.allclose(one[0], 2 * other[0], rtol=1e-14)
+        g = np.ones_like(one[0])
+        assert np.allclose(one[1](g), 2 * other[1](g), rtol=1e-13)
+    for f in (functions.Scaled(2, functions.Fermi()), functions.Derivative(functions.Fermi())):
+        with pytest.raises(OptionError, match="mu"):
+            eg.funm(A, f)
+    with pytest.raises(OptionError, match="Derivative"):
+        eg.funm(A, functions.Derivative(functions.Fermi()), args=(0.5, 0.1))
+
+
 def test_what_numpy_needs_derivatives_for():
     eg = harness("numpy").eg
     with pytest.raises(OptionError, match=r"tuple \(f, f'"):

@@ -239,7 +239,10 @@ TRIGGERS = {
         two_frameworks,
         lambda: eg.eigh([harness("torch").torch.ones(2)]),
     ],
-    "functions/base.py": [lambda: functions.Power(np.ones(2))],
+    "functions/base.py": [
+        lambda: functions.Power(np.ones(2)),
+        lambda: eg.funm(A, functions.Derivative(functions.Fermi()), args=(0.0, 1.0)),
+    ],
     "functions/exponential.py": [
         lambda: functions.Fermi().differences(eg.numpy._xp, [np.ones(1)] * 5, np.ones(1), [np.zeros(1), np.ones(1)])
     ],
@@ -313,6 +316,7 @@ TRIGGERS = {
     "public/blocks.py": [lambda: eg.block_diagonalize(A, (2,))],
     "public/eigen.py": [
         lambda: eg.directional_derivative(A, D),
+        lambda: eg.directional_derivative(A, 1j * A),
         lambda: eg.eigh(A, subset_by_index=(0, 2)),
         lambda: eg.eigh(A, subset_by_index=(0.0, 1.0)),
     ],
@@ -402,6 +406,7 @@ TRIGGERS = {
     "torch/__init__.py": [torch_vmap],
     "torch/host.py": [
         lambda: harness("torch").eg.eigh(A),
+        lambda: eg.expm(harness("torch").torch.eye(3).to_sparse()),
         of("torch", lambda h: h.torch.ones(2, 2, dtype=h.torch.bool)),
         lambda: eg.eigsh(harness("torch").torch.eye(3), 1),
         complex_csr,
@@ -454,6 +459,7 @@ TRIGGERS = {
         ["nothing.txt"],
         ["huge.txt"],
         ["vast.npz"],
+        "closed",
         ["several.npz", "--key", "c"],
         ["words.csv", "--key", "c"],
         "memory",
@@ -461,6 +467,7 @@ TRIGGERS = {
     "cli.py": [
         ("explain", "-", "-"),
         ("explain", "fine.npy", "fine.npy", "--json", "fine.npy"),
+        ("audit", "a_module:fails", "fine.npy", "--json", "a_module.py"),
         ("explain", "fine.npy", "fine.npy", "--json", "-"),
         ("explain", "fine.npy", "fine.npy", "--key", "a"),
         "full disk",
@@ -488,6 +495,9 @@ def said(trigger, folder, monkeypatch, capsys):
     if trigger == "memory":
         monkeypatch.setattr(matrices, "_parse", raises(MemoryError()))
         trigger = ["rectangle.npy"]
+    if trigger == "closed":
+        monkeypatch.setattr(sys, "stdin", None)
+        trigger = ["-"]
     if trigger == "full disk":
         monkeypatch.setattr(cli.Path, "chmod", raises(OSError(28, "No space left on device")))
         trigger = ["--json", "x.json"]

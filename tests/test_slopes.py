@@ -9,7 +9,7 @@ import truth
 from functions_of import hermitian
 from harness import harness, names
 
-from eigengrad.errors import DerivativeError, NotFiniteError, ShapeError
+from eigengrad.errors import DerivativeError, DtypeError, NotFiniteError, ShapeError
 
 EPS = np.finfo(float).eps
 
@@ -63,6 +63,11 @@ def test_what_is_refused(h):
         h.eg.directional_derivative(a, h.array(np.eye(3)))
     with pytest.raises(NotFiniteError):
         h.eg.directional_derivative(a, h.array(np.full((2, 2), np.nan)))
+    turning = h.array(np.array([[0.0, 1.0j], [-1.0j, 0.0]]))
+    with pytest.raises(DtypeError, match="imaginary part would be lost"):
+        h.eg.directional_derivative(a, turning)
+    found = h.eg.directional_derivative(h.array(np.eye(2) + 0.0j), turning)
+    assert np.allclose(h.numpy(found), [-1.0, 1.0], atol=1e-14)
     if h.eg.__name__.endswith("numpy"):
         return
     with pytest.raises(DerivativeError, match="Differentiate eigvalsh"):

@@ -31,7 +31,11 @@ from .public import BlocksResult, EighResult, dispatch
 from .solvers.small import KERNEL
 
 if TYPE_CHECKING:
-    from . import autograd, jax, numpy, tensorflow, torch
+    from . import autograd as autograd
+    from . import jax as jax
+    from . import numpy as numpy
+    from . import tensorflow as tensorflow
+    from . import torch as torch
 
 __version__ = "0.1.0"
 
@@ -40,7 +44,7 @@ __all__ = [
     "Detection",
     "EigengradError",
     "EighResult",
-    "autograd",
+    "audit",
     "block_diagonalize",
     "convert",
     "detect",
@@ -49,23 +53,20 @@ __all__ = [
     "eigsh",
     "eigvalsh",
     "errors",
+    "explain",
     "expm",
     "functions",
     "funm",
     "invsqrtm",
-    "jax",
     "kernel",
     "logdet",
     "logm",
-    "numpy",
     "powm",
     "projector",
     "signm",
     "spectral",
     "sqrtm",
     "svec",
-    "tensorflow",
-    "torch",
     "trace_funm",
     "unsvec",
     "unvech",
@@ -122,3 +123,7 @@ def __getattr__(name: str) -> Any:
     if name in _TOOLS:
         return getattr(import_module(f"{__name__}.{_TOOLS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *frameworks.FRAMEWORKS, *_TOOLS, "testing"})

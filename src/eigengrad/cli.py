@@ -151,7 +151,7 @@ def _compare(options: argparse.Namespace) -> int:
     found = compare.compare(matrix, options.index, names, source)
     judged = verdict.judge(found)
     files: dict[str | None, Callable[[], bytes]] = {
-        options.json: lambda: report.as_json(found, judged).encode(),
+        options.json: lambda: _bytes(report.as_json(found, judged)),
         options.plot: lambda: picture.picture(found),
     }
     _deliver(files, report.text(found, judged, _color(options)))
@@ -201,7 +201,7 @@ def _scorecard(options: argparse.Namespace) -> int:
     with _Progress() as progress:
         found = scorecard.scorecard(names, progress)
     if options.page is not None:
-        _write(options.page, scorecard.markdown(found).encode())
+        _write(options.page, _bytes(scorecard.markdown(found)))
     return _report(found, options)
 
 
@@ -227,11 +227,16 @@ class _Progress:
 
 
 def _report(found: Report, options: argparse.Namespace) -> int:
-    files = {options.json: lambda: found.json().encode(), options.html: lambda: found.html().encode()}
+    files = {options.json: lambda: _bytes(found.json()), options.html: lambda: _bytes(found.html())}
     if getattr(options, "plot", None) is not None:
         files[options.plot] = found.png
     _deliver(files, found.text(_color(options)))
     return found.exit_code
+
+
+def _bytes(text: str) -> bytes:
+    """Also where the name of a file is in it that is none in UTF-8."""
+    return text.encode("utf-8", "replace")
 
 
 def _deliver(files: dict[str | None, Callable[[], bytes]], text: str) -> None:
@@ -266,8 +271,8 @@ def _check_targets(options: argparse.Namespace) -> None:
             raise InputError("An output needs the name of a file, not -; the report itself goes to standard output.")
         if Path(target).resolve() in {Path(x).resolve() for x in named[:k]}:
             raise InputError(f"Two outputs both name {target}; give them different files.")
-        if Path(target).resolve() in read:
-            raise InputError(f"{target} is read here, and would be replaced; name another file to write.")
+        if Path(target).resolve() in read or target.endswith(".py"):
+            raise InputError(f"{target} is read here, or is a program, and would be replaced; name another file.")
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -6,6 +6,7 @@ survives pickling, so that a worker process can hand it on.
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 
@@ -19,7 +20,16 @@ class EigengradError(ValueError):
             setattr(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args[0], self.numbers)
+        return _rebuild, (type(self), self.args[0], {name: _portable(value) for name, value in self.numbers.items()})
+
+
+def _portable(value: Any) -> Any:
+    """The value, or what it looks like where it cannot be pickled: a function of the user, say."""
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return repr(value)
+    return value
 
 
 def _rebuild(kind: type[EigengradError], message: str, numbers: dict[str, Any]) -> EigengradError:

@@ -48,8 +48,10 @@ def _read(name: str, key: str | None) -> Any:
         raise InputError(
             f"{_label(name)} says that it holds more than there is memory for; look whether it is damaged."
         ) from None
-    except (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, SyntaxError, UnicodeError) as error:
-        reason = " ".join(str(error).split())[:160]
+    except Exception as error:  # whatever those who read damaged files make of one
+        reason = " ".join(str(error).split())[:160].rstrip(".")
+        if "pickle" in reason:
+            reason = "it is damaged, or holds objects of Python"
         raise InputError(f"{_label(name)} holds no matrix that can be read as {suffix}: {reason}.") from error
 
 
@@ -85,6 +87,8 @@ def _label(name: str) -> str:
 
 def _bytes(name: str) -> tuple[bytes, str]:
     if name == "-":
+        if sys.stdin is None:
+            raise InputError("Standard input is closed. Name a file.")
         data = sys.stdin.buffer.read(LARGEST_FILE + 1)
         suffix = _sniff(data)
     else:

@@ -37,14 +37,16 @@ def number(x: complex) -> str:
 
 def matrix_lines(x: NDArray[Any]) -> list[str]:
     """The rows of a matrix to three decimals, each column as wide as it needs; the corners of a large one."""
-    n = x.shape[0]
+    x = np.atleast_2d(x)
     scale = float(np.max(np.abs(x), initial=0.0, where=np.isfinite(x)))
-    shown = list(range(n)) if n <= 2 * CORNER + 1 else [*range(CORNER), -1, *range(n - CORNER, n)]
+    down, across = (
+        list(range(n)) if n <= 2 * CORNER + 1 else [*range(CORNER), -1, *range(n - CORNER, n)] for n in x.shape
+    )
     units = x if 1e-2 <= scale < 1e4 or scale == 0 else x / 10.0 ** np.floor(np.log10(scale))
-    cells = [["…" if -1 in (i, j) else number(np.round(units[i, j], 3) + 0.0) for j in shown] for i in shown]
+    cells = [["…" if -1 in (i, j) else number(np.round(units[i, j], 3) + 0.0) for j in across] for i in down]
     whole = max(c.find(".") for row in cells for c in row)
     cells = [[" " * (whole - c.find(".")) + c if "." in c else c for c in row] for row in cells]
-    widths = [max(len(row[j]) for row in cells) for j in range(len(shown))]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(across))]
     rows = [" ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     margin = min(len(row) - len(row.lstrip(" ")) for row in rows)
     lines = [f"[{row[margin:]}]" for row in rows]

@@ -113,6 +113,12 @@ def _intended(comparison: Comparison) -> str:
             "entries off the diagonal of its gradient shows how the functions differ."
         )
     named = "; ".join(f"{kind}: the gradient of a function that reads {entries(kind)}" for kind in kinds)
+    if _not_symmetric(comparison):
+        return (
+            f"Is this intended? Yes. {len(kinds)} different matrices are the gradients of {len(kinds)} different "
+            f"functions ({named}), each at the symmetric matrix that it reads, and those are different matrices here. "
+            "On one symmetric matrix the functions agree, and their gradients along every symmetric direction."
+        )
     return (
         f"Is this intended? Yes. {len(kinds)} different matrices are the gradients of {len(kinds)} different functions "
         f"({named}). The functions agree on symmetric matrices, and along every symmetric direction so do the "

@@ -81,6 +81,19 @@ class Derivative(Function):
     def edges(self) -> bool:  # type: ignore[override]
         return self.f.edges
 
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.f.arguments
+
+    def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
+        if args:
+            raise OptionError(
+                f"{self!r} is no function of the matrix and {', '.join(self.arguments)} that is known here. Take the "
+                "derivative of funm, or hand over a callable.",
+                value=self,
+            )
+        return H
+
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return self.f.differences(xp, [x, x], x, args)
 
@@ -103,6 +116,13 @@ class Scaled(Function):
     @property
     def edges(self) -> bool:  # type: ignore[override]
         return self.f.edges
+
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.f.arguments
+
+    def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
+        return self.f.prepare(xp, H, *args)
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         return self.factor * self.f.value(xp, x, args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Literal, NamedTuple
 
-from ..errors import OptionError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..reading import UPLO
 from ..rules import blocks, pairs, pencil
 from ..rules.system import Dense, kind
@@ -252,7 +252,7 @@ def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> An
     Parameters
     ----------
     a : array, shape (..., n, n); dtypes as in `eigh`
-    da : array of the same shape, read as `a` is
+    da : array of the same shape, read as `a` is; complex only where `a` is
     UPLO : None, "L" or "U"
         What is read; as in `eigh`.
 
@@ -260,8 +260,8 @@ def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> An
     -------
     array s, shape (..., n), real, in the unit of `da`, in the order of the eigenvalues. Along -da it is not -s but, in
     each cluster, -s in the opposite order: at repeated eigenvalues there is a kink. The smallest eigenvalue has the
-    superdifferential {V_c S V_c^H: S >= 0, tr S = 1}, and its derivative along dA is the least <G, dA> in it; docs/
-    crossing.md has those of the largest one and of sums.
+    superdifferential {V_c S V_c^H: S >= 0, tr S = 1}, and its derivative along dA is the least <G, dA> in it;
+    docs/crossing.md has those of the largest one and of sums.
 
     Not differentiable: a derivative of the result is refused.
 
@@ -286,6 +286,12 @@ def directional_derivative(xp: Any, a: Any, da: Any, /, UPLO: UPLO = None) -> An
     if tuple(a.shape) != tuple(da.shape):
         shape = tuple(da.shape)
         raise ShapeError(f"The direction has shape {shape}, the matrix {tuple(a.shape)}; they must agree.", shape=shape)
+    if xp.iscomplex(dH) and not xp.iscomplex(H):
+        raise DtypeError(
+            f"The direction has dtype {da.dtype}, the matrix {a.dtype}; its imaginary part would be lost. Convert the "
+            "matrix to complex.",
+            dtype=da.dtype,
+        )
     if a.shape[-1] == 0:
         return _empty(xp, a).eigenvalues
     return hand_out(xp, xp.slopes(H, xp.cast(dH, H), how)[0], xp.real(a), how)

@@ -22,6 +22,10 @@ def array(a: Any) -> torch.Tensor:
             f"eigengrad.torch takes torch tensors; this is a {type(a).__module__}.{type(a).__qualname__}. "
             "Convert it with torch.as_tensor, or call the function of its own framework."
         )
+    if a.layout != torch.strided:
+        raise FrameworkError(
+            f"This tensor is sparse, {a.layout}. Call eigengrad.eigsh for a few pairs of it, or hand over a.to_dense()."
+        )
     if not (a.is_floating_point() or a.is_complex() or a.dtype == torch.bool):
         a = a.to(torch.get_default_dtype())
     if a.dtype not in DTYPES:
