@@ -203,7 +203,7 @@ def test_an_image_has_the_colours_of_its_entries():
     assert pixels[2, 7] == 0
     palette = content[content.index(b"PLTE") + 4 :]
     assert tuple(palette[3 * 33 : 3 * 34]) == colors()[32] == (255, 255, 255)
-    assert "Hatched: 1 not finite (NaN)." in text
+    assert "Hatched: 1 without a number." in text
 
 
 def test_blocks_are_means():

@@ -225,7 +225,9 @@ def unvech(xp: Any, x: Any, /) -> Any:
 
 
 def svec(xp: Any, a: Any, /) -> Any:
-    """`vech` with the entries off the diagonal times √2, so that inner products are kept: svec(A)·svec(B) = tr(AB).
+    """`vech` with the entries off the diagonal times √2, so that inner products are kept.
+
+    svec(A)·svec(B) = tr(AB) of real A and B; of Hermitian ones Re svec(A)^H svec(B) = tr(AB).
 
     Parameters
     ----------

@@ -134,7 +134,8 @@ def _compared(subject: Subject, g: NDArray[Any] | None, refused: Exception | Non
             known=known,
         )
     facts = [("entries probed", f"{np.count_nonzero(mask)} of {mask.size}"), ("known to, relative", brief(known))]
-    panels: tuple[Panel, ...] = (Panel("by differences", true),)
+    probed = "by differences" if mask.all() else "by differences, NaN where not probed"
+    panels: tuple[Panel, ...] = (Panel(probed, true),)
     if g is None:
         said = " ".join(f"{type(refused).__name__}: {refused}".split())
         detail = "refused" if isinstance(refused, DerivativeError) else "failed"
@@ -208,7 +209,7 @@ def _report(
             "value": subject.base,
             "matrix": subject.a,
             **{name: value for name, value in more.items() if name != "where"},
-            **{panel.title.replace(" ", "_"): panel.matrix for panel in panels},
+            **{panel.title.partition(",")[0].replace(" ", "_"): panel.matrix for panel in panels},
         },
         verdict=verdict,
         detail=detail,

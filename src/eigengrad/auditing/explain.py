@@ -68,7 +68,8 @@ def explain(g1: Any, g2: Any, a: Any = None, *, names: tuple[str, str] = ("the f
     key = found.detail if found.detail in SENTENCES else f"{found.cause}: factor" if "factor" in found.detail else None
     summary = SENTENCES[key or found.cause].format(**words, also=_also(found.convention))
     facts = [("cause", found.cause + (f", {found.detail}" if found.detail else ""))]
-    facts += [("difference, relative", brief(pair.apart)), ("left after the cause", brief(found.residual))]
+    apart = brief(pair.apart) if g1.shape == g2.shape else "of two shapes"
+    facts += [("difference, relative", apart), ("left after the cause", brief(found.residual))]
     if found.convention:
         facts.append(("and by convention", found.convention))
     w, clusters = (np.zeros(0), ()) if pair.spectrum is None else (pair.spectrum.w, pair.spectrum.clusters)

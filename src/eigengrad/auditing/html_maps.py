@@ -224,7 +224,7 @@ def _extremes(x: Real) -> str:
         i, j = (int(k) for k in np.unravel_index(np.argmax(np.where(finite, np.abs(x), -1.0)), x.shape))
         said = f"Largest magnitude: {written(abs(float(x[i, j])))} in row {i}, column {j}."
     if missing:
-        said += f" Hatched: {missing} not finite (NaN)."
+        said += f" Hatched: {missing} without a number."
     return said.strip()
 
 

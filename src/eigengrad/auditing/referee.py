@@ -46,7 +46,7 @@ class Subject:
 
     def __init__(self, loss: Any, a: Any, framework: str | None, gradient: Any, progress: Any) -> None:
         self.loss, self.own, self.progress = loss, gradient, progress
-        self.framework = framework or framework_of(loss, a)
+        self.framework = framework or framework_of(loss, a, gradient is None)
         if self.framework not in frameworks.FRAMEWORKS:
             names = ", ".join(frameworks.FRAMEWORKS)
             raise OptionError(f"framework is {self.framework!r}; it can be {names}.", value=framework)
@@ -225,15 +225,20 @@ class Subject:
         return self.spectrum.clusters[0] if self.spectrum.clusters else None
 
 
-def framework_of(loss: Any, a: Any) -> str:
-    """By the type of the array; or of a NumPy array by the modules that the loss, or else its module, uses."""
+def framework_of(loss: Any, a: Any, helped: bool = True) -> str:
+    """By the type of the array; or of a NumPy array by the modules that the loss, or else its module, uses.
+
+    A loss whose gradient is handed over is not `helped`: it is NumPy's, unless it says otherwise itself.
+    """
     name = frameworks.framework_of(type(a))
     if name is not None and name != "numpy":
         return name
     function = inspect.unwrap(loss)
     scope = {k: v.__name__.partition(".")[0] for k, v in _globals(function).items() if inspect.ismodule(v)}
     named = {scope[name] for name in _names(getattr(function, "__code__", None)) if name in scope}
-    used = named & set(frameworks.FRAMEWORKS) or set(scope.values())  # or by a helper of its module
+    used = named & set(frameworks.FRAMEWORKS)
+    if not used and helped:
+        used = set(scope.values())  # a helper of its module may use one
     found = [f for f in frameworks.FRAMEWORKS if f in used and f != "numpy"]
     if len(found) > 1:
         raise OptionError(f"The loss may be of {' or '.join(found)}; name its framework.", value=found)

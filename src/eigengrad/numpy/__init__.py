@@ -116,10 +116,9 @@ def vjp(function: Any, a: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Calla
     Returns
     -------
     (result, pullback). pullback takes what the result looks like, an array or a tuple of two (None stands for zeros),
-    and returns an array of the shape of `a` and
-    the dtype it is computed in, in the unit of the loss over that of `a`. It is linear, and at
-    repeated eigenvalues right or refused, as the function says. With `b`, of `eigh` and `eigvalsh`, it returns
-    Gradients(a, b), a tuple of the gradients in both.
+    and returns an array of the shape and dtype of `a` (float64 for integers), in the unit of the loss over that of `a`.
+    It is linear, and at repeated eigenvalues right or refused, as the function says. With `b`, of `eigh` and
+    `eigvalsh`, it returns Gradients(a, b), a tuple of the gradients in both.
 
     Raises
     ------

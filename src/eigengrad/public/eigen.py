@@ -98,8 +98,8 @@ def eigh(
         that the loss sees a cluster of equal eigenvalues only through its projector and symmetric functions, which
         lets forward mode go through the cluster. "split" hands out eigenvalues at least sqrt(eps) max|w| apart, for
         code that says V f(w) V^H: values and gradients of every smooth loss are right to about sqrt(eps), 2e-8 in
-        double precision, and second derivatives are refused; the zero matrix has no scale to split by, and is as with
-        "raise". `funm` is right to the last digits.
+        double precision, times the members of the largest cluster, and second derivatives are refused; the zero matrix
+        has no scale to split by, and is as with "raise". `funm` is right to the last digits.
 
     Returns
     -------
