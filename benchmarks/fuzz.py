@@ -69,7 +69,7 @@ refusal as right also where a function of the matrix would have answered, which 
   gradient is the one along the horizontal lift, for the phase or the basis that `eigh` returned. The fuzz draws a
   generic x.
 - Just outside the tolerance the condition of a vector is 1/(32 eps), and 100 · eps · condition allows anything: a
-  number there has no digits, and no error says so (README, limits). A cut, a projector or a function of the matrix has
+  number there has no digits, and no error says so (see the limits). A cut, a projector or a function of the matrix has
   them.
 - `degenerate="split"` and `"projector"` are assertions of the caller. "split" is asked of smooth losses alone, and
   judged by sqrt(eps).

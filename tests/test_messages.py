@@ -224,6 +224,7 @@ TRIGGERS = {
         lambda: eg.convert(A, "lower", "symmetric"),
         lambda: eg.detect(np.ones((2, 2, 2))),
         lambda: eg.detect(A, D),
+        lambda: eg.detect(A, truth=1.0),
     ],
     "autograd.py": [sparse_box],
     "errors.py": [

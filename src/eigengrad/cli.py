@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__, frameworks, kernel
 from .errors import EigengradError, InputError, UndecidedError
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One sentence on standard error and exit status 2, instead of the usage as well."""
+    """One sentence on standard error and exit status 2, instead of the usage as well; options by their whole names."""
+
+    def __init__(self, *names: Any, **options: Any) -> None:
+        super().__init__(*names, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f"eigengrad: {message[:1].upper()}{message[1:].rstrip('.')}. See {self.prog} --help.\n")

@@ -136,6 +136,8 @@ def detect(xp: Any, g: Any, /, truth: Any = None) -> Detection:
     if len(g.shape) not in (1, 2):
         raise ShapeError(f"detect takes one gradient; this array has shape {tuple(g.shape)}.", shape=g.shape)
     packed = len(g.shape) == 1
+    if truth is not None and len(truth.shape) != 2:
+        raise ShapeError(f"The true gradient has shape {tuple(truth.shape)}; it must be a matrix.", shape=truth.shape)
     names = [name for name in CONVENTIONS if READINGS[_parts(name)[1]].packed == packed]
     found: list[tuple[str, float]] = []
     for name in names:
