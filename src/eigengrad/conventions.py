@@ -46,6 +46,11 @@ def _size(g: np.ndarray) -> float:
     return float(np.max(np.abs(g), initial=0.0))
 
 
+def _sizes(g: np.ndarray, axes: tuple[int, ...]) -> Any:
+    """The largest number of each; what is not finite has none."""
+    return np.max(np.abs(g), axis=axes, initial=0.0, where=np.isfinite(g))
+
+
 def convert(xp: Any, g: Any, /, from_: str, to: str) -> Any:
     """Express a gradient in another convention, as that of a function which reads other entries.
 
@@ -86,12 +91,16 @@ def convert(xp: Any, g: Any, /, from_: str, to: str) -> Any:
     G = READINGS[source].unpull(xp, g)
     if xp.any(g != g) is not None:
         values, back = xp.numpy(g), xp.numpy(READINGS[source].pull(xp, G))
-        left, size = _size(values - back), _size(values)
-        if left > agreement(xp, g) * size:
+        axes = (-1,) if READINGS[source].packed else (-2, -1)
+        left, size = (_sizes(x, axes) for x in (np.where(values == back, 0.0, values - back), values))
+        excess = np.ravel(left - agreement(xp, g) * size)
+        if excess.size and excess.max() > 0.0:  # of each gradient of a batch beside its own size
+            worst = int(np.argmax(np.where(excess > 0.0, np.ravel(left) / np.ravel(size), 0.0)))
+            part, whole = np.ravel(left)[worst], np.ravel(size)[worst]
             raise OptionError(
-                f"This is no {from_} gradient: a part of size {left:.3g} beside {size:.3g} does not fit the form. "
+                f"This is no {from_} gradient: a part of size {part:.3g} beside {whole:.3g} does not fit the form. "
                 "detect() tells which convention an array follows.",
-                residual=left / size,
+                residual=float(part / whole),
             )
     out = READINGS[target].pull(xp, G)
     if conjugate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -329,7 +330,13 @@ def _no_function(*_: Any) -> Any:
 
 def _examine(f: Any, *x: Any) -> tuple[Any, Any]:
     with quiet():
-        return f(*x), None
+        out = f(*x)
+    if not isinstance(out, np.ndarray | np.generic | numbers.Number):
+        raise FrameworkError(
+            f"Of an array of NumPy the function returns a {type(out).__module__}.{type(out).__qualname__}, and no "
+            "derivative passes between frameworks. Hand over the matrix as an array of that one."
+        )
+    return out, None
 
 
 def attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:

@@ -72,8 +72,10 @@ def _bands(n: int) -> list[slice]:
 def filled(xp: Any, n: int, tile: Callable[[slice, slice], Any]) -> Any:
     """The Hermitian matrix of order n whose part on and below the diagonal is tile(rows, columns), written in place.
 
-    None where arrays are not written, or one tile is all.
+    None where arrays are not written, n is not known yet, or one tile is all.
     """
+    if not isinstance(n, int):
+        return None
     bands = _bands(n)
     if len(bands) == 1:
         return None
@@ -130,8 +132,12 @@ def _mirrored(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 # -- packed arrays: the columns of the lower triangle, one after another ----------------------------------------------
 
 
-def order(length: int) -> int:
+def order(length: int | None) -> int:
     """The n of n(n+1)/2 packed entries."""
+    if length is None:
+        raise ShapeError(
+            "The length of this array is not known yet; unvech and unsvec must know it. Give a shape of numbers."
+        )
     n = (math.isqrt(8 * length + 1) - 1) // 2
     if n * (n + 1) // 2 != length:
         raise ShapeError(
@@ -143,6 +149,10 @@ def order(length: int) -> int:
 
 def vech(xp: Any, A: Any) -> Any:
     n = A.shape[-1]
+    if n is None:
+        raise ShapeError(
+            "The order of this matrix is not known yet; vech and svec must know it. Give a shape of numbers."
+        )
     columns, rows = np.triu_indices(n)
     return xp.take(xp.reshape(A, (*A.shape[:-2], n * n)), rows * n + columns)
 

@@ -109,6 +109,9 @@ class Scaled(Function):
     factor: float
     f: Function
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", number("factor", self.factor))
+
     @property
     def domain(self) -> str:  # type: ignore[override]
         return self.f.domain

@@ -19,7 +19,6 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from .. import public
-from ..errors import ClosureError
 from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
@@ -56,15 +55,6 @@ __all__ = [
 
 def _total(function: Callable[[Any], Any], n: int) -> Any:
     return jax.lax.fori_loop(1, n, lambda k, found: found + function(k), function(0))
-
-
-def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
-    """What f makes of constants, and its program: what was compiled for another is not taken for this one."""
-    closed = jax.make_jaxpr(lambda *x: f(*x))(*x)  # anew: of a function that it knows JAX keeps the program
-    if any(isinstance(c, jax.core.Tracer) for c in closed.consts):
-        raise ClosureError
-    constants = tuple((np.asarray(c).dtype.str, np.asarray(c).tobytes()) for c in closed.consts)
-    return closed.out_avals[0], (str(closed.jaxpr), constants)
 
 
 _xp = SimpleNamespace(
@@ -116,7 +106,7 @@ _xp = SimpleNamespace(
     eigensolver=lambda H: tuple(jnp.linalg.eigh(H, symmetrize_input=False)),
     eigenvalues=lambda H: jnp.linalg.eigvalsh(H, symmetrize_input=False),
     tracked=lambda a: True,  # a rule runs compiled; what it would save is a product of n^2
-    examine=_examine,
+    examine=calculus.examine,
     device=lambda x: None,  # JAX refuses itself what lies apart, and traces what has no place yet
     narrow=lambda x, like: x.astype(like.dtype),
     parameter=lambda v, like: jnp.asarray(v).astype(jnp.finfo(like.dtype).dtype),

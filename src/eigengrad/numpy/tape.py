@@ -142,6 +142,7 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
         return function
 
     result = body_of(function)(_Recording(record, small), a, *args, **kwargs)
+    handed = _copied(result)  # to be written to: what is kept is another
 
     def pullback(cotangent: Any) -> Any:
         outputs = result if isinstance(result, tuple) else (result,)
@@ -160,7 +161,16 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
             return tuple(found)
         return Gradients(*found) if len(found) > 1 else found[0]
 
-    return result, pullback
+    return handed, pullback
+
+
+def _copied(result: Any) -> Any:
+    if isinstance(result, tuple):
+        kind: Any = type(result)
+        return kind(*map(_copied, result))
+    if isinstance(result, Dual):
+        return Dual(_copied(result.value), _copied(result.tangent))
+    return result.copy() if isinstance(result, np.ndarray) else result
 
 
 def each(cotangent: Any, result: Any) -> tuple[Any, ...]:

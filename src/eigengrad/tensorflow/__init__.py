@@ -102,6 +102,11 @@ def _tril(X: Any, k: int) -> Any:
     return tf.linalg.set_diag(tf.linalg.band_part(X, -1, 0), tf.zeros_like(tf.linalg.diag_part(X)))
 
 
+def _reshape(x: Any, shape: Any) -> Any:
+    """What is not known yet of a shape is as in that of x."""
+    return tf.reshape(x, [tf.shape(x)[i] if s is None else s for i, s in enumerate(shape)])
+
+
 def _isfinite(x: Any) -> Any:
     x = tf.stop_gradient(x)  # an accumulator in an accumulator stumbles over a tangent of what has none
     if x.dtype.is_complex:
@@ -160,7 +165,7 @@ _xp = _Space(
     gradient=calculus.gradient,
     ones_like=tf.ones_like,
     tril=_tril,
-    reshape=tf.reshape,
+    reshape=_reshape,
     isfinite=_isfinite,
     finite=lambda x: bool(tf.reduce_all(_isfinite(x))) if tf.executing_eagerly() else None,
     choose=_choose,

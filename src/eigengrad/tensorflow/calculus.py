@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import record
+from tensorflow.python.eager import forwardprop_util, record
 
 from ..errors import ClosureError
 
@@ -62,6 +62,38 @@ def _traced_gradient(h: Callable[[Any], Any], order: int) -> Callable[..., Any]:
 def examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     """What f makes of constants; what is traced of it serves one call."""
     out = f(*x)
-    if tf.is_tensor(out) and record.should_record_backprop([out]):
+    if tf.is_tensor(out) and _depends(out):
         raise ClosureError
     return out, object()
+
+
+def _depends(out: Any) -> bool:
+    """Whether a derivative may be taken of what was made of constants: by a tape, an accumulator, or around a graph."""
+    if record.should_record_backprop([out]) or forwardprop_util.pack_tangents([out]).tangents:
+        return True
+    return not isinstance(out, tf.__internal__.EagerTensor) and _reaches(out)
+
+
+def _reaches(out: Any) -> bool:
+    """Whether an input of the graph, or a variable, is behind a tensor, and nothing on the way stops derivatives."""
+    kept = {id(inner): outer for outer, inner in getattr(out.graph, "captures", ())}
+    waiting, seen = [out], set()
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in seen or not (tensor.dtype.is_floating or tensor.dtype.is_complex):
+            continue
+        seen.add(id(tensor))
+        if tensor.op.type in ("ReadVariableOp", "VariableV2"):
+            return True
+        if tensor.op.type == "Placeholder":
+            outer = kept.get(id(tensor))
+            if outer is None:  # an argument of the function that is traced
+                return True
+            if isinstance(outer, tf.__internal__.EagerTensor):  # a constant, unless a tape says otherwise
+                if record.should_record_backprop([outer]):
+                    return True
+            elif _reaches(outer):
+                return True
+        if tensor.op.type != "StopGradient":
+            waiting += tensor.op.inputs
+    return False

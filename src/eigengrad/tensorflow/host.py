@@ -72,7 +72,11 @@ def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
         try:
             found = f(*x)
         except EigengradError:
-            found = [np.full([m or x[0].shape[i] for i, m in enumerate(s)], np.nan, t) for s, t in shapes]
+            found = ()
+        if not found:  # nor anything of an empty batch
+            found = [
+                np.full([x[0].shape[i] if m is None else m for i, m in enumerate(s)], np.nan, t) for s, t in shapes
+            ]
         return tuple(np.asarray(v, t) for v, (_, t) in zip(found, shapes, strict=True))
 
     found = tf.numpy_function(called, x, [tf.as_dtype(t) for _, t in shapes])

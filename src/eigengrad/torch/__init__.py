@@ -81,13 +81,21 @@ def _gradient(h: Callable[[Any], Any], order: int, w: Any, *d: Any) -> Any:
 
 
 def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
-    """What f makes of constants; refused where that depends on what autograd follows. A compiler is not asked."""
-    if torch.compiler.is_compiling():
-        return None, None
+    """What f makes of constants; refused where that depends on what autograd follows."""
     out = f(*x)
+    if torch.compiler.is_compiling():  # which knows of one level what it follows, and no more
+        if isinstance(out, torch.Tensor) and out.requires_grad and torch.is_grad_enabled():
+            _refuse_what_the_function_depends_on()
+        return None, None
     if isinstance(out, torch.Tensor) and look.followed(out):
         raise ClosureError
     return out, None
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
+def _refuse_what_the_function_depends_on() -> None:
+    """Outside of what is compiled, where an error can be raised."""
+    raise ClosureError
 
 
 def _parameter(v: Any, like: torch.Tensor) -> torch.Tensor:
@@ -171,7 +179,7 @@ def _read(a: torch.Tensor, convention: str) -> torch.Tensor:
     a = look.computed(a)
     if convention == "symmetric" and halves.large(a) and not look.hidden(a):
         return look.Hermitian.apply(a)  # type: ignore[no-any-return]
-    return READINGS[convention].read(_xp, a)  # type: ignore[no-any-return]
+    return READINGS[convention].read(_xp, a).resolve_conj()  # type: ignore[no-any-return]
 
 
 _xp.read = _read

@@ -123,7 +123,8 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _zeros(dtype: torch.dtype, shape: torch.Size) -> torch.Tensor:
-    return torch.zeros((), dtype=dtype, device="cpu").expand(2, *shape)
+    with torch.inference_mode(False):  # it is kept, for calls outside of that mode too
+        return torch.zeros((), dtype=dtype, device="cpu").expand(2, *shape)
 
 
 class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
