@@ -99,6 +99,18 @@ def test_packed_batches(framework, complex_):
         assert np.allclose(framework.numpy(unpack(x)), G, rtol=1e-14)
 
 
+def test_each_gradient_of_a_batch_must_fit():
+    """Beside its own size: a large one that fits hides nothing, and neither does a NaN."""
+    good, bad = 1e10 * np.tril(np.ones((3, 3))), np.arange(1.0, 10.0).reshape(3, 3)
+    spoilt = bad.copy()
+    spoilt[1, 0] = np.nan
+    for g in (np.stack([good, bad]), np.stack([good, spoilt]), spoilt):
+        with pytest.raises(OptionError, match="no lower gradient"):
+            eigengrad.convert(g, "lower", "symmetric")
+    assert np.isnan(eigengrad.convert(np.tril(spoilt), "lower", "symmetric")[0, 1])
+    assert np.array_equal(eigengrad.convert(np.stack([good, 0 * good]), "lower", "symmetric")[1], np.zeros((3, 3)))
+
+
 def test_a_result_is_an_array_of_its_own():
     """Also of a large gradient that is what it is converted to."""
     g = np.ones((70, 70))

@@ -142,6 +142,13 @@ def twice_by_a_sparse_tensor():
     torch.autograd.grad(eg.eigsh(a, 3 - 1)[0].sum(), a, create_graph=True)
 
 
+def of_unknown_shape(function, shape):
+    tf = harness("tensorflow").tf
+    return tf.function(function, autograph=False, input_signature=[tf.TensorSpec(shape, tf.float64)])(
+        tf.ones([3] * len(shape), tf.float64)
+    )
+
+
 def complex_csr():
     torch = harness("torch").torch
     with warnings.catch_warnings():
@@ -264,6 +271,7 @@ TRIGGERS = {
         lambda: eg.eigh(np.ma.masked_array(I2, I2 > 0)),
         lambda: eg.numpy.eigh("text"),
         lambda: scaled("numpy"),
+        lambda: eg.spectral(A, lambda w: harness("torch").torch.ones(3)),
     ],
     "numpy/__init__.py": [
         lambda: eg.numpy.hvp(eg.eigsh, aslinearoperator(chain()), chain(), (None, None), 2),
@@ -335,7 +343,12 @@ TRIGGERS = {
         lambda: eg.projector(A, 0, 3),
         lambda: eg.projector(A, 0, 1.5),
     ],
-    "reading.py": [lambda: eg.unvech(np.ones(4)), lambda: eg.eigh(A, "lower")],
+    "reading.py": [
+        lambda: eg.unvech(np.ones(4)),
+        lambda: eg.eigh(A, "lower"),
+        lambda: of_unknown_shape(eg.vech, [None, None]),
+        lambda: of_unknown_shape(eg.unvech, [None]),
+    ],
     "rules/domain.py": [
         lambda: eg.funm(np.diag([1.0, 0.0]), (lambda x: 1 / x,)),
         lambda: eg.logm(-I2),

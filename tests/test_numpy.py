@@ -196,3 +196,22 @@ def test_single_precision_stays_single(dtype):
         assert np.max(np.abs(V.conj().T @ V - np.eye(n))) <= 64 * eps
         assert np.max(np.abs(A @ V - V * found)) <= 64 * eps * 16
         assert np.max(np.abs(eigengrad.eigvalsh(a) / (1 if a.ndim == 2 else np.array([[1], [2]])) - w)) <= 128 * eps
+
+
+def test_a_result_may_be_written_to():
+    """What the pullback needs is its own."""
+    for n in (3, 30):
+        a = np.diag(np.arange(1.0, n + 1)) + 0.1
+        (w, V), pullback = eigengrad.numpy.vjp(eigengrad.eigh, a)
+        G = np.random.default_rng(0).standard_normal((n, n))
+        before = pullback((w**2, G))
+        cotangent = w**2
+        w *= 2.0
+        V *= 3.0
+        assert np.array_equal(pullback((cotangent, G)), before)
+        (found, _), back = eigengrad.numpy.vjp(eigengrad.eigh, a)
+        assert found[0] == w[0] / 2
+        w, back = eigengrad.numpy.vjp(eigengrad.eigvalsh, a)
+        before = back(cotangent)
+        w[:] = 0.0
+        assert np.array_equal(back(cotangent), before)

@@ -9,7 +9,7 @@ import truth
 from harness import harness
 
 import eigengrad
-from eigengrad.errors import DtypeError, FrameworkError
+from eigengrad.errors import DtypeError, FrameworkError, ShapeError
 
 
 @pytest.fixture
@@ -221,3 +221,40 @@ def test_where_products_are_rounded_single_precision_is_computed_in_double(tf, d
         found = function(A).numpy()
         assert found.dtype == dtype
         assert np.max(np.abs(found - true)) <= 1e-6 * np.max(np.abs(true))
+
+
+def test_of_unknown_order_and_of_an_empty_batch(tf):
+    def gradient(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = tf.reduce_sum(eigengrad.expm(a)) + tf.reduce_sum(eigengrad.sqrtm(a))
+        return tape.gradient(y, a)
+
+    a = tf.constant(np.diag([1.0, 2.0, 3.0]) + 0.1)
+    unknown = [tf.TensorSpec([None, None], tf.float64)]
+    for compiled in (False, True):
+        found = tf.function(gradient, autograph=False, input_signature=unknown, jit_compile=compiled)(a)
+        assert np.allclose(found, gradient(a), rtol=1e-12)
+    few = tf.function(lambda a: eigengrad.eigvalsh(a, subset_by_index=(0, 0)), autograph=False)
+    few = few.get_concrete_function(tf.TensorSpec([None, 3, 3], tf.float64))
+    assert few(tf.zeros((0, 3, 3), tf.float64)).shape == (0, 1)
+    assert few(tf.stack([a, a])).shape == (2, 1)
+    for pack in (eigengrad.vech, eigengrad.svec):
+        batch = tf.function(pack, autograph=False, input_signature=[tf.TensorSpec([None, 3, 3], tf.float64)])
+        assert np.array_equal(batch(tf.stack([a, 2 * a])), pack(tf.stack([a, 2 * a])))
+        with pytest.raises(ShapeError, match="not known yet"):
+            tf.function(pack, autograph=False, input_signature=unknown)(a)
+    with pytest.raises(ShapeError, match="not known yet"):
+        tf.function(eigengrad.unvech, autograph=False, input_signature=[tf.TensorSpec([None], tf.float64)])(a[0])
+
+
+def test_autograph_leaves_the_rules_alone(tf, caplog):
+    def gradient(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = tf.reduce_sum(eigengrad.sqrtm(a)) + eigengrad.trace_funm(a, lambda x: x**3)
+        return tape.gradient(y, a)
+
+    a = tf.constant(np.diag([1.0, 2.0, 3.0]) + 0.1)
+    assert np.allclose(tf.function(gradient)(a), gradient(a), rtol=1e-12)
+    assert "AutoGraph" not in caplog.text

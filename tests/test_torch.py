@@ -375,3 +375,22 @@ def test_where_products_are_rounded_single_precision_is_computed_in_double(torch
     finally:
         matmul.fp32_precision = before
         torch._dynamo.reset()
+
+
+def test_inference_mode_leaves_nothing_behind(torch):
+    """Of a repeated eigenvalue an array of zeros is kept; shapes that no other test has."""
+    for n in (7, 40):
+        with torch.inference_mode():
+            eigengrad.eigh(torch.eye(n, dtype=torch.float64).expand(3, 1, n, n))
+        a = torch.eye(n, dtype=torch.float64).repeat(3, 1, 1, 1).requires_grad_()
+        (g,) = torch.autograd.grad(eigengrad.eigh(a).eigenvalues.sum(), a)
+        assert torch.allclose(g, a.detach(), atol=1e-14)
+
+
+@pytest.mark.parametrize("call", ["eigvalsh", "expm"])
+def test_vmap_of_the_upper_triangle_of_complex_matrices(torch, call):
+    a = draw(torch, 2, 3, 3, dtype=torch.complex128).detach()
+    function = lambda a: getattr(eigengrad, call)(a, "U").abs().sum()  # noqa: E731
+    for transformed in (function, torch.func.grad(function)):
+        each = torch.stack([transformed(x).resolve_conj() for x in a])
+        assert torch.allclose(torch.func.vmap(transformed)(a), each, rtol=1e-12)

@@ -97,7 +97,7 @@ _xp = SimpleNamespace(
     cast=lambda x, like: x.astype(like.dtype),
     iscomplex=jnp.iscomplexobj,
     diagonal=lambda X: jnp.diagonal(X, axis1=-2, axis2=-1),
-    embed=lambda w: w[..., None] * jnp.eye(w.shape[-1], dtype=w.dtype),
+    embed=lambda w: w[..., None] * jnp.eye(w.shape[-1], dtype=w.dtype)[(None,) * (w.ndim - 1)],
     stop=jax.lax.stop_gradient,
     eps=lambda x: float(jnp.finfo(x.dtype).eps),
     any=look.any_of,

@@ -102,11 +102,6 @@ def _tril(X: Any, k: int) -> Any:
     return tf.linalg.set_diag(tf.linalg.band_part(X, -1, 0), tf.zeros_like(tf.linalg.diag_part(X)))
 
 
-def _reshape(x: Any, shape: Any) -> Any:
-    """What is not known yet of a shape is as in that of x."""
-    return tf.reshape(x, [tf.shape(x)[i] if s is None else s for i, s in enumerate(shape)])
-
-
 def _isfinite(x: Any) -> Any:
     x = tf.stop_gradient(x)  # an accumulator in an accumulator stumbles over a tangent of what has none
     if x.dtype.is_complex:
@@ -165,7 +160,7 @@ _xp = _Space(
     gradient=calculus.gradient,
     ones_like=tf.ones_like,
     tril=_tril,
-    reshape=_reshape,
+    reshape=lambda x, shape: tf.reshape(x, [tf.shape(x)[i] if s is None else s for i, s in enumerate(shape)]),
     isfinite=_isfinite,
     finite=lambda x: bool(tf.reduce_all(_isfinite(x))) if tf.executing_eagerly() else None,
     choose=_choose,
@@ -325,25 +320,30 @@ def pull(function: Callable[[Any], Any], a: Any, cotangent: Any) -> Any:
     return tape.gradient(y, x, output_gradients=tf.constant(cotangent)).numpy()
 
 
-eigh = bind(public.eigh, _xp, __name__)
-eigvalsh = bind(public.eigvalsh, _xp, __name__)
-eigsh = bind(public.eigsh, _xp, __name__)
-block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
-funm = bind(public.funm, _xp, __name__)
-sqrtm = bind(public.sqrtm, _xp, __name__)
-invsqrtm = bind(public.invsqrtm, _xp, __name__)
-logm = bind(public.logm, _xp, __name__)
-expm = bind(public.expm, _xp, __name__)
-signm = bind(public.signm, _xp, __name__)
-powm = bind(public.powm, _xp, __name__)
-projector = bind(public.projector, _xp, __name__)
-trace_funm = bind(public.trace_funm, _xp, __name__)
-logdet = bind(public.logdet, _xp, __name__)
-spectral = bind(public.spectral, _xp, __name__)
-directional_derivative = bind(public.directional_derivative, _xp, __name__)
-convert = bind(public.convert, _xp, __name__)
-detect = bind(public.detect, _xp, __name__)
-vech = bind(public.vech, _xp, __name__)
-unvech = bind(public.unvech, _xp, __name__)
-svec = bind(public.svec, _xp, __name__)
-unsvec = bind(public.unsvec, _xp, __name__)
+def _bound(body: Any) -> Any:
+    """Not to be rewritten by AutoGraph, which reads loops and branches of Python as those of a program."""
+    return tf.autograph.experimental.do_not_convert(bind(body, _xp, __name__))
+
+
+eigh = _bound(public.eigh)
+eigvalsh = _bound(public.eigvalsh)
+eigsh = _bound(public.eigsh)
+block_diagonalize = _bound(public.block_diagonalize)
+funm = _bound(public.funm)
+sqrtm = _bound(public.sqrtm)
+invsqrtm = _bound(public.invsqrtm)
+logm = _bound(public.logm)
+expm = _bound(public.expm)
+signm = _bound(public.signm)
+powm = _bound(public.powm)
+projector = _bound(public.projector)
+trace_funm = _bound(public.trace_funm)
+logdet = _bound(public.logdet)
+spectral = _bound(public.spectral)
+directional_derivative = _bound(public.directional_derivative)
+convert = _bound(public.convert)
+detect = _bound(public.detect)
+vech = _bound(public.vech)
+unvech = _bound(public.unvech)
+svec = _bound(public.svec)
+unsvec = _bound(public.unsvec)
