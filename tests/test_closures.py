@@ -103,6 +103,8 @@ def test_programs_that_print_alike():
         assert np.allclose(np.diag(slope), c * np.diag(A))
     with LOST:
         jax.grad(lambda b: jnp.sum(h.eg.funm(a, jax.jit(lambda x: b * x))))(2.0)
+    with LOST:
+        jax.grad(lambda b: jnp.sum(h.eg.funm(a, ruled(b))))(2.0)
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "jax", "autograd"])
