@@ -16,13 +16,14 @@ from eigengrad.rules.registry import RULES
 
 PACKAGE = Path(eigengrad.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-ADAPTERS = list(frameworks.FRAMEWORKS)
+ADAPTERS = [framework.adapter for framework in frameworks.FRAMEWORKS.values()]
 FLOORS = {
     "errors": 0,
     "reading": 1,
     "clusters": 1,
     "differences": 1,
     "functions": 1,
+    "calculus": 1,
     "conventions": 1,
     "frameworks": 1,
     "duals": 1,

@@ -263,15 +263,17 @@ TRIGGERS = {
         lambda: eg.eigsh(harness("jax").jax.numpy.eye(3), 1),
         jax_pattern,
     ],
-    "namespace.py": [
+    "calculus.py": [
         lambda: eg.numpy.vjp(eg.funm, A, lambda x: x * x)[1](A),
         lambda: eg.numpy.vjp(eg.spectral, A, lambda w: np.sum(w, -1))[1](1.0),
+        lambda: scaled("numpy"),
+        lambda: eg.spectral(A, lambda w: harness("torch").torch.ones(3)),
+    ],
+    "namespace.py": [
         lambda: eg.eigh(np.ones((2, 2), bool)),
         lambda: eg.eigh([[1.0, 2.0], [3.0]]),
         lambda: eg.eigh(np.ma.masked_array(I2, I2 > 0)),
         lambda: eg.numpy.eigh("text"),
-        lambda: scaled("numpy"),
-        lambda: eg.spectral(A, lambda w: harness("torch").torch.ones(3)),
     ],
     "numpy/__init__.py": [
         lambda: eg.numpy.hvp(eg.eigsh, aslinearoperator(chain()), chain(), (None, None), 2),

@@ -8,12 +8,12 @@ A module imports only from lower floors:
     3  public/        the public functions, written once
        namespace      the rules over NumPy
     2  rules/         the derivative rules, each written once over a small array namespace
-    1  reading · conventions · clusters · differences · functions · frameworks · duals · halves · lapack
-                      · solvers/
+    1  reading · conventions · clusters · differences · functions · frameworks · duals · calculus
+                      · halves · lapack · solvers/
                       how an array stands for a matrix · which eigenvalues are equal · functions with their divided
-                      differences · whose an array is · forward mode for NumPy · Hermitian arrays that nobody follows
-                      · dense eigensolvers for NumPy · a few eigenpairs on the host,
-                      or on many, by SLEPc
+                      differences · whose an array is · forward mode for NumPy · what users hand it · Hermitian arrays
+                      that nobody follows · dense eigensolvers for NumPy · a few eigenpairs on the host, or on many, by
+                      SLEPc
     0  errors
 
 Importing it imports no framework; an adapter is imported when the first array of its framework comes.

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import metadata, util
+from importlib import import_module, metadata, util
 from typing import Any, NamedTuple
 
 from .errors import FrameworkError
 
 
 class Framework(NamedTuple):
-    """A framework: what imports its adapter, its name in messages, and the distributions that bring it."""
+    """A framework: its adapter in this package, its name in messages, and the distributions that bring it."""
 
-    load: Callable[[], Any]
+    adapter: str
     title: str
     distributions: tuple[str, ...]
 
 
-# By statements, which torch.compile follows, as it does not follow a call that imports.
-
-
-def _numpy() -> Any:
-    from . import numpy
-
-    return numpy
-
-
-def _torch() -> Any:
-    from . import torch
-
-    return torch
-
-
-def _tensorflow() -> Any:
-    from . import tensorflow
-
-    return tensorflow
-
-
-def _jax() -> Any:
-    from . import jax
-
-    return jax
-
-
-def _autograd() -> Any:
-    from . import autograd
-
-    return autograd
-
-
 #: By the top-level package that the type of an array comes from. The first is for arrays that carry no derivative.
 FRAMEWORKS: dict[str, Framework] = {
-    "numpy": Framework(_numpy, "NumPy", ("numpy",)),
-    "torch": Framework(_torch, "PyTorch", ("torch",)),
-    "tensorflow": Framework(_tensorflow, "TensorFlow", ("tensorflow", "tensorflow-cpu")),
-    "jax": Framework(_jax, "JAX", ("jax",)),
-    "autograd": Framework(_autograd, "autograd", ("autograd",)),
+    "numpy": Framework("numpy", "NumPy", ("numpy",)),
+    "torch": Framework("torch", "PyTorch", ("torch",)),
+    "tensorflow": Framework("tensorflow", "TensorFlow", ("tensorflow", "tensorflow-cpu")),
+    "jax": Framework("jax", "JAX", ("jax",)),
+    "autograd": Framework("autograd", "autograd", ("autograd",)),
 }
 
 
@@ -77,7 +43,11 @@ _loaded: dict[str, Any] = {}
 def adapter(name: str) -> Any:
     """The module of this package for a framework; imports the framework."""
     if name not in _loaded:
-        _loaded[name] = FRAMEWORKS[name].load()
+        if name == "torch":  # by a statement, which torch.compile follows, as it follows no call that imports
+            from . import torch as found
+        else:
+            found = import_module(f"{__package__}.{FRAMEWORKS[name].adapter}")
+        _loaded[name] = found
     return _loaded[name]
 
 

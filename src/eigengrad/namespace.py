@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from . import halves, lapack
+from . import calculus, halves, lapack
 from .duals import Dual, concatenate, constant, linear, tangent, value, where
-from .errors import DtypeError, FrameworkError, OptionError, ShapeError, unconverged
+from .errors import DtypeError, FrameworkError, ShapeError, unconverged
 from .operands import matrix
 from .public.binding import How
 from .reading import READINGS, affine
@@ -108,8 +107,8 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         expm1=constant(np.expm1),
         size=lambda x: x.shape[-1],
         total=total,
-        slope=_slope,
-        gradient=_gradient,
+        slope=calculus.slope,
+        gradient=calculus.gradient,
         ones_like=constant(np.ones_like),
         isfinite=constant(np.isfinite),
         finite=constant(_finite),
@@ -131,7 +130,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         eigensolver=_eigensolver,
         eigenvalues=_eigenvalues,
         tracked=lambda a: isinstance(a, Dual),
-        examine=_examine,
+        examine=calculus.examine,
         device=lambda x: None,
         parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
         asked=_asked,
@@ -139,9 +138,9 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         rule=lambda rule: make(rule, xp),
         matrix=matrix,
         lift=np.asarray,
-        columns=_no_function,
-        along=_no_function,
-        pull=_no_function,
+        columns=calculus.no_function,
+        along=calculus.no_function,
+        pull=calculus.no_function,
         hosted=lambda a: True,
         small=short.eigh,
     )
@@ -214,27 +213,6 @@ def total(function: Callable[[int], Any], n: int) -> Any:
     for k in range(1, n):
         found = found + function(k)
     return found
-
-
-def _slope(f: Any, by: tuple[int, ...], x: Any, *args: Any) -> Any:
-    if by:
-        raise OptionError(
-            f"NumPy has no derivative of {f!r}. Hand over a tuple (f, f', f'', …), one of eigengrad.functions, or "
-            "arrays of a framework with autodiff.",
-            value=f,
-        )
-    return f(x, *args)
-
-
-def _gradient(h: Any, order: int, w: Any, *d: Any) -> Any:
-    h = h if isinstance(h, tuple) else (h,)
-    if order >= len(h):
-        raise OptionError(
-            "NumPy has no derivative of h. Hand over a tuple (h, its gradient, its Hessian times d as a function of w "
-            "and d), or arrays of a framework with autodiff.",
-            value=h,
-        )
-    return np.asarray(h[order](w, *d))
 
 
 def _finite(x: Any) -> bool:
@@ -319,24 +297,6 @@ def small_gradient(xp: Any, w: Any, V: Any, gw: Any, gV: Any, asked: short.Optio
     W, zero = xp.embed(w), zeros(V)
     (G,) = BLOCKS.vjp(xp, (), (w, W, V, W), (gw, zero, gV, zero), How(asked.degenerate))
     return READINGS[asked.convention].pull(xp, G)
-
-
-def _no_function(*_: Any) -> Any:
-    raise FrameworkError(
-        "NumPy has no derivative of a function of x and parameters. Hand over a sparse matrix or a LinearOperator, or "
-        "parameters that are arrays of a framework with autodiff."
-    )
-
-
-def _examine(f: Any, *x: Any) -> tuple[Any, Any]:
-    with quiet():
-        out = f(*x)
-    if not isinstance(out, np.ndarray | np.generic | numbers.Number):
-        raise FrameworkError(
-            f"Of an array of NumPy the function returns a {type(out).__module__}.{type(out).__qualname__}, and no "
-            "derivative passes between frameworks. Hand over the matrix as an array of that one."
-        )
-    return out, None
 
 
 def attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
