@@ -18,7 +18,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import host, look, small
+from . import compiler, host, look, small
 
 __all__ = [
     "BlocksResult",
@@ -92,7 +92,7 @@ def _examine(f: Callable[..., Any], *x: Any) -> tuple[Any, Any]:
     return out, None
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
+@compiler.outside
 def _refuse_what_the_function_depends_on() -> None:
     """Outside of what is compiled, where an error can be raised."""
     raise ClosureError
@@ -266,7 +266,7 @@ def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
     return type(rule.name, (torch.autograd.Function,), methods)
 
 
-@torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
+@compiler.constant
 def _in_forward_mode() -> bool:
     """Asked while torch.compile traces a jvp, which it would take of what a rule is made of: of torch's own eigh."""
     return forward_ad._current_level >= 0
@@ -281,7 +281,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
             torch._dynamo.graph_break()
         return (compiled if torch.compiler.is_compiling() else eager).apply(args[-1], *args[:-1])
 
-    return torch.compiler.disable(function) if rule.host else function
+    return compiler.outside(function) if rule.host else function
 
 
 for _rule in RULES:
@@ -316,7 +316,7 @@ def pull(function: Callable[[torch.Tensor], torch.Tensor], a: Any, cotangent: An
 
 eigh = bind(public.eigh, _xp, __name__)
 eigvalsh = bind(public.eigvalsh, _xp, __name__)
-eigsh = torch.compiler.disable(bind(public.eigsh, _xp, __name__))  # a compiler has no values of sparse tensors
+eigsh = compiler.outside(bind(public.eigsh, _xp, __name__))  # a compiler has no values of sparse tensors
 block_diagonalize = bind(public.block_diagonalize, _xp, __name__)
 funm = bind(public.funm, _xp, __name__)
 sqrtm = bind(public.sqrtm, _xp, __name__)

@@ -11,7 +11,7 @@ from torch._C import _get_tracing_state, _len_torch_dispatch_stack
 from torch.autograd import forward_ad
 
 from .. import halves
-from . import host
+from . import compiler, host
 
 #: What holds its numbers itself.
 KINDS = (torch.Tensor, torch.nn.Parameter)
@@ -72,7 +72,7 @@ WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
 _BACKENDS = {"cuda": torch.backends.cuda, "cpu": torch.backends.mkldnn}
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator, unused-ignore]
+@compiler.constant
 def _rounds(backend: str) -> bool:
     matmul = getattr(_BACKENDS[backend], "matmul", None)
     precision = getattr(matmul, "fp32_precision", None)  # the older name may not be asked for beside this one
