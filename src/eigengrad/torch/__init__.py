@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import cache, partial
 from types import SimpleNamespace
@@ -207,8 +208,11 @@ _FORWARD: dict[int, Callable[..., Callable[..., Any]]] = {
 
 def _forward(rule: Rule) -> Callable[..., Any]:
     if rule.host:
-        return lambda how, *x: tuple(rule.primal(_xp, x, how))
-    return _FORWARD[rule.inputs](lambda xp, x, how: look.exactly(rule.primal, x[0])(xp, x, how))
+        forward: Callable[..., Any] = lambda how, *x: tuple(rule.primal(_xp, x, how))  # noqa: E731
+    else:
+        forward = _FORWARD[rule.inputs](lambda xp, x, how: look.exactly(rule.primal, x[0])(xp, x, how))
+    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]  # torch asks for it in every call
+    return forward
 
 
 def _function(rule: Rule, forward_mode: bool) -> type[torch.autograd.Function]:
