@@ -133,7 +133,11 @@ def test_threads_change_no_bit(dtype, monkeypatch):
     A, gV = (x.astype(dtype) for x in normal((2, 101, 5, 5), rng, dtype))
     w, V, _ = small.eigh(A, small.MERGED)
     gA, _ = small.pullback(w, V, None, gV, False)
+    X, product = gA + adjoint(gA), np.empty_like(A)
     for threads in (2, 3, 7):
+        place = [x.ctypes.data for x in (V, X)]
+        small.multiply(small.BITS[A.dtype], 5, 101, False, *place, 0, product.ctypes.data, threads)
+        assert np.array_equal(product, small.congruence(V, X, None))
         w2, V2, _ = small.eigh(A, small.MERGED, threads)
         assert np.array_equal(w, w2)
         assert np.array_equal(V, V2)
@@ -159,8 +163,10 @@ def test_threads_of_torch_change_no_bit(dtype):
         assert happened & ~small.REPEATED == small.NOT_FINITE
         place = [x.ctypes.data for x in (w, V, gw, gV, gA)]
         small.backward(bits, n, count, 0, False, *place, *team)
+        product = np.zeros_like(A)
+        small.multiply(bits, n, count, True, place[1], place[4], 0, product.ctypes.data, *team)
         assert np.flatnonzero(np.isnan(gA).any((-1, -2))).tolist() == [400]
-        found.append((w, V, gA))
+        found.append((w, V, gA, product))
     for one, three in zip(*found, strict=True):
         assert np.array_equal(one, three, equal_nan=True)
 
@@ -341,11 +347,35 @@ def kernel_is_true(dtype=np.float64, count=1):
     assert np.max(np.abs(gA - true)) <= 5000 * eps * np.max(np.abs(C))
 
 
+def products_are_true(dtype=np.float64, count=1):
+    """V X V^H, V^H X V and V diag(d) V^H beside extended precision, exactly Hermitian; what is not finite is alone."""
+    rng, complex_, eps = np.random.default_rng(18), np.dtype(dtype).kind == "c", np.finfo(dtype).eps
+    for n in (1, 2, 3, 5, 8, 16):
+        V, X = (x.astype(dtype) for x in normal((2, count, n, n), rng, dtype))
+        X = X + adjoint(X)
+        d = rng.standard_normal((count, n)).astype(V.real.dtype)
+        v, x = (y.astype(np.clongdouble if complex_ else np.longdouble) for y in (V, X))
+        D = d[:, :, None] * np.eye(n)
+        for arguments, true in (
+            ((V, X, None, False), v @ x @ adjoint(v)),
+            ((V, X, None, True), adjoint(v) @ x @ v),
+            ((V, None, d, False), v @ D @ adjoint(v)),
+        ):
+            found = small.congruence(*arguments)
+            size = np.abs(v).max() ** 2 * (np.abs(x).max() + np.abs(d).max()) * n**2
+            assert np.max(np.abs(found - true)) <= 4 * eps * size
+            assert np.array_equal(found, adjoint(found))
+        X[count // 2, 0, 0] = np.inf
+        bad = ~np.isfinite(small.congruence(V, X, None)).all((-1, -2))
+        assert np.flatnonzero(bad).tolist() == [count // 2]
+
+
 @NO_KERNEL
 @pytest.mark.parametrize("count", [1, 37], ids=["narrow blocks", "wide blocks"])
 @pytest.mark.parametrize("dtype", EVERY)
 def test_kernel_is_true(dtype, count):
     kernel_is_true(dtype, count)
+    products_are_true(dtype, count)
 
 
 MUTANTS = {
@@ -357,6 +387,8 @@ MUTANTS = {
     "a basis not judged": ("|| !(skew <= allowed * size)", ""),
     "nothing merged": ("if (equal && merge) NAME", "if (0) NAME"),
     "rounding over a gap taken for a number": ("near ? norm : 0", "0"),
+    "V taken for its transpose": ("    if (adjoint)\n", "    if (0)\n"),
+    "the other way": ("v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum", "v + PARTS * j, n, g + PARTS * i * n, 1, sum"),
     "not scaled": ("num * (2 * h[l]) * (inverse * inverse) * x[l];", "num * h[l] * (inverse * inverse) * x[l];"),
 }
 #: Of complex entries.
@@ -368,6 +400,7 @@ HERMITIAN = {
     "a lost conjugate in a product": ("imaginary[l / SOME] -= b * c", "imaginary[l / SOME] += b * c"),
     "a lost conjugate of the skew part": ("(p[l] + less[1][l])", "(p[l] - less[1][l])"),
     "a lost conjugate of K": ("across[W + l] = -to[W + l]", "across[W + l] = to[W + l]"),
+    "a lost conjugate of V": ("q[l] = i == j ? p[l] : sign * y;", "q[l] = i == j ? p[l] : y;"),
     "a missing half": ("p[l] = (R)0.5 * (p[l]", "p[l] = (p[l]"),
     "a lost conjugate of the gradient": (": sign * above * sum[part][l]", ": above * sum[part][l]"),
     "phases not judged": ("any |= doubt[l] |= !(FABS(phase[l]) <= allowed * size[l])", "any |= doubt[l]"),
@@ -406,8 +439,9 @@ def test_mutants_of_the_kernel_are_caught(mutant, tmp_path, monkeypatch):
     loader.exec_module(module)
     module.tolerances(*small.TOLERANCES)
     monkeypatch.setattr(small, "_lanes", module)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError):  # noqa: PT012 - either of two
         kernel_is_true(np.complex128 if complex_ else np.float64)
+        products_are_true(np.complex128 if complex_ else np.float64)
 
 
 # -- every law and the fuzz, on every way ------------------------------------------------------------------------------
@@ -438,6 +472,19 @@ OF_PAIRS = [
 @pytest.mark.parametrize("name", OF_PAIRS)
 def test_law(name, engine):
     @settings(max_examples=25, deadline=None, derandomize=True)
+    @given(CASES)
+    def law_holds(case):
+        LAWS[name](case)
+
+    law_holds()
+
+
+@NO_KERNEL
+@pytest.mark.parametrize("name", [name for name in LAWS if name.startswith("function")])
+def test_law_of_functions(name):
+    """By the kernel; test_laws.py asks the rules."""
+
+    @settings(max_examples=15, deadline=None, derandomize=True)
     @given(CASES)
     def law_holds(case):
         LAWS[name](case)

@@ -202,6 +202,7 @@ _xp = SimpleNamespace(
     choose=namespace.choose,
     again=lambda x: 1.0 * x,
     exact=lambda X: not isbox(X) and namespace.xp.exact(X),
+    congruence=lambda V, X, adjoint: None if isbox(V) or isbox(X) else namespace.xp.congruence(V, X, adjoint),
     weighted=lambda V, g: None if isbox(V) or isbox(g) else namespace.xp.weighted(V, g),
     blank=lambda n, like: None if isbox(like) else namespace.xp.blank(n, like),
     half=lambda X, Y: None if isbox(X) or isbox(Y) else namespace.xp.half(X, Y),

@@ -119,6 +119,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         row=constant(halves.row),
         blank=_blank,
         weighted=_weighted,
+        congruence=short.congruence,
         again=linear(lambda x: x[...]),
         iscomplex=constant(np.iscomplexobj),
         eps=constant(lambda x: float(np.finfo(x.dtype).eps)),
@@ -237,6 +238,9 @@ def _blank(n: int, like: Any) -> Any:
 
 def _weighted(V: Any, g: Any) -> Any:
     """By the roots of what is positive and of what is not: NumPy leaves X X^T to a routine that computes one half."""
+    found = short.congruence(V, g)
+    if found is not None:
+        return found
     plain = isinstance(V, np.ndarray) and isinstance(g, np.ndarray) and V.dtype == g.dtype
     if not plain or not halves.large(V) or not np.isfinite(g).all():
         return None
@@ -264,7 +268,7 @@ def _asked(g: Any, x: Any) -> Any:
 def _small_eigh(xp: Any, by: Any, A: Any, how: Any) -> tuple[Any, Any]:
     n = A.shape[-1]
     if A.dtype in small.BITS and small.fits(n, A.size // (n * n)):
-        w, V, happened = small.eigh(A, small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED)
+        w, V, happened = small.eigh(A, small.basis(how))
         if not happened & small.UNSOLVED:
             return w, V
     return by(xp, A, how)  # type: ignore[no-any-return]

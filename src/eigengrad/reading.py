@@ -49,6 +49,21 @@ def sent_back(xp: Any, X: Any, Y: Any) -> Any:
     return X @ adjoint(xp, Y) if found is None else found
 
 
+def congruence(xp: Any, V: Any, X: Any) -> Any:
+    """V X V^H of a Hermitian X."""
+    found = xp.congruence(V, X, False)
+    if found is not None:
+        return found
+    X = V @ X
+    return hermitian_product(xp, X, V)
+
+
+def within(xp: Any, V: Any, X: Any) -> Any:
+    """V^H X V of a Hermitian X: what it is in the basis V."""
+    found = xp.congruence(V, X, True)
+    return hermitian_product(xp, adjoint(xp, V) @ X, adjoint(xp, V)) if found is None else found
+
+
 def affine(xp: Any, H: Any, shift: Any, scale: Any) -> Any:
     """(H - shift) scale, with one real shift and scale for each matrix."""
     ones = xp.ones_like(xp.diagonal(H))

@@ -88,6 +88,7 @@ _xp = SimpleNamespace(
     exact=lambda X: False,
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
+    congruence=lambda V, X, adjoint: None,
     again=lambda x: 1.0 * x,
     half=tiles.half,
     sizes=tiles.sizes,

@@ -131,8 +131,7 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
         """In a program; while values are concrete, one is compiled around it."""
         if not isinstance(A, jax.core.Tracer) or not serves(A):
             return by(xp, A, how)
-        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
-        return tuple(_EIGH.bind(A, option=4 * reading + turned, rule=solver(by, how)))
+        return tuple(_EIGH.bind(A, option=4 * reading + small.basis(how), rule=solver(by, how)))
 
     def pull(by: Any, out: Any, gout: Any, how: Any, reading: int = small.READINGS["symmetric"]) -> Any:
         zero, V = [isinstance(g, np.ndarray) for g in gout], out[2]  # the zeros of what nobody follows

@@ -37,12 +37,14 @@ where a matrix is meant; and
     row(u, X)       u X, of vectors u
     blank(n, like)  n×n arrays to write into, as many as `like` has, in its dtype; None where that cannot be
     weighted(V, g)  V diag(g) V^H, of a real g, where there is a way that is better than a product; else None
+    congruence(V, X, adjoint)   V X V^H of a Hermitian X, or V^H X V, of small ones by a compiled kernel; else None
     again(x)        the same numbers as an output of their own, in the same memory where the framework allows that
     columns(f, p, X)            of a user's linear f(x, *p): f of each column of X
     along(f, p, dp, X)          its derivative along dp, by p alone
     pull(f, p, Y, X)            the cotangents of p, of Re <Y, columns(f, p, X)>
     small_eigh(by, A, how)      w, V of Hermitian matrices in a generic basis, equal eigenvalues merged, but not by
-                                "subgradient": of small ones by a compiled kernel, else by(xp, A, how)
+                                "subgradient", for functions as a solver finds them: of small ones by a compiled kernel,
+                                else by(xp, A, how)
     small_pull(by, out, gout, how)      the gradient of small ones by the kernel, else by(xp, out, gout, how)
     gradient(h, k, w, *d)       of a user's h of spectra: h(w), its gradient, its Hessian along d, for k = 0, 1, 2
 """
@@ -84,6 +86,7 @@ NAMES = frozenset(
         "row",
         "blank",
         "weighted",
+        "congruence",
         "again",
         "constant",
         "cast",

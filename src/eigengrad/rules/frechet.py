@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DerivativeError
-from ..reading import adjoint, filled, hermitian, hermitian_product, weighted
+from ..reading import adjoint, congruence, filled, hermitian, weighted, within
 from . import Rule
 from .blocks import solve
 from .domain import admit, finite_values, largest_entry, masked, times
@@ -31,7 +31,7 @@ ORDERS = 4  # members of the family: derivatives up to the third
 
 
 def _eigenbasis(xp: Any, x: Any, how: Any) -> Any:
-    w, V = solve(xp, x[0], how)
+    w, V = xp.small_eigh(solve, x[0], how)
     return admit(xp, w, how), V
 
 
@@ -64,11 +64,10 @@ def _primal(m: int) -> Callable[..., Any]:
         w, V, _, args, *E = x
         if m == 0:
             return (weighted(xp, V, values(xp, w, args, how)),)
-        E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]
-        left = masked(xp, contract(xp, w, args, E, how), w, how)
+        E = [within(xp, V, e) for e in E]
+        inside = [masked(xp, contract(xp, w, args, E, how), w, how)]
         del E  # each is as large as the result
-        left = V @ left
-        return (hermitian_product(xp, left, V),)
+        return (congruence(xp, V, inside.pop()),)
 
     return primal
 

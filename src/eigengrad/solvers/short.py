@@ -99,3 +99,13 @@ def pullback(w: Any, V: Any, gw: Any, gV: Any, asked: Options) -> Any:
 def _is_zero(g: Any) -> bool:
     """Whether that is seen at once: one number that stands for all."""
     return not any(g.strides) and not g[(0,) * g.ndim]
+
+
+def congruence(V: Any, X: Any, adjoint: bool = False) -> Any:
+    """V X V^H of a Hermitian X, or V^H X V, or V diag(X) V^H of spectra X; None where the kernel does not serve."""
+    if not (isinstance(V, np.ndarray) and isinstance(X, np.ndarray)) or V.dtype not in small.BITS:
+        return None
+    shape, n = V.shape, V.shape[-1]
+    if n != shape[-2] or X.shape not in (shape, shape[:-1]) or not small.fits(n, V.size // max(n * n, 1)):
+        return None
+    return small.congruence(V, X, None, adjoint) if X.shape == shape else small.congruence(V, None, X)

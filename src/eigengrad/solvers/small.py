@@ -100,17 +100,9 @@ def forward(
     """
     if threads == 1:
         return _lanes.forward(bits, n, batch, reading, merged, 1, 0, A, w, V)  # type: ignore[no-any-return]
-    team = _team(shared)
-    if team or batch * n**3 < 2 * WORK:
-        return _lanes.forward(bits, n, batch, reading, merged, threads, team, A, w, V)  # type: ignore[no-any-return]
     size, square = _sizes(bits, n)
-
-    def part(start: int, stop: int) -> int:
-        at = start * square
-        given = A + at, w + start * size, V + at
-        return _lanes.forward(bits, n, stop - start, reading, merged, 1, 0, *given)  # type: ignore[no-any-return]
-
-    return _parts(part, n, batch, threads)
+    given, steps = (A, w, V), (square, size, square)
+    return _threaded(_lanes.forward, bits, n, batch, reading, merged, given, steps, threads, shared)
 
 
 def backward(
@@ -120,15 +112,33 @@ def backward(
     """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
     if threads == 1:
         return _lanes.backward(bits, n, batch, reading, judged, 1, 0, w, V, gw, gV, gA)  # type: ignore[no-any-return]
-    team = _team(shared)
-    if team or batch * n**3 < 2 * WORK:
-        return _lanes.backward(bits, n, batch, reading, judged, threads, team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
     size, square = _sizes(bits, n)
+    given, steps = (w, V, gw, gV, gA), (size, square, size, square, square)
+    return _threaded(_lanes.backward, bits, n, batch, reading, judged, given, steps, threads, shared)
+
+
+def multiply(
+    bits: int, n: int, batch: int, adjoint: bool, V: Any, X: Any, d: Any, out: Any, threads: int = 1,
+    shared: bool = False,
+) -> None:  # fmt: skip
+    """V X V^H of a Hermitian X, as for `forward`, V^H X V with `adjoint`; where X is 0, of the diagonal d."""
+    size, square = _sizes(bits, n)
+    given, steps = (V, X, d, out), (square, square, size, square)
+    _threaded(_lanes.congruence, bits, n, batch, adjoint, 0, given, steps, threads, shared)
+
+
+def _threaded(
+    kernel: Any, bits: int, n: int, batch: int, first: int, second: int, given: Any, steps: Any, threads: int,
+    shared: bool,
+) -> int:  # fmt: skip
+    """On threads of another, or on our own, a part to each; `steps` are the bytes from matrix to matrix."""
+    team = _team(shared) if threads > 1 else 0
+    if team or threads == 1 or batch * n**3 < 2 * WORK:
+        return kernel(bits, n, batch, first, second, threads, team, *given)  # type: ignore[no-any-return]
 
     def part(start: int, stop: int) -> int:
-        row, at = start * size, start * square
-        given = w + row, V + at, gw and gw + row, gV and gV + at, gA + at
-        return _lanes.backward(bits, n, stop - start, reading, judged, 1, 0, *given)  # type: ignore[no-any-return]
+        own = (x and x + start * step for x, step in zip(given, steps, strict=True))
+        return kernel(bits, n, stop - start, first, second, 1, 0, *own) or 0
 
     return _parts(part, n, batch, threads)
 
@@ -155,6 +165,13 @@ def _parts(part: Any, n: int, batch: int, threads: int) -> int:
     for thread in others:
         thread.join()
     return int(np.bitwise_or.reduce(happened))
+
+
+def basis(how: Any) -> int:
+    """What becomes of equal eigenvalues in the call of a rule; to a function of the matrix any basis is as good."""
+    if how.function is not None:
+        return AS_FOUND
+    return GENERIC_BASIS if how.degenerate == "subgradient" else MERGED
 
 
 def _contiguous(x: Any) -> Any:
@@ -188,3 +205,12 @@ def pullback(
     w_, V_, gw_, gV_, gA_ = _places(threads, w, V, gw, gV, gA)
     happened = backward(BITS[V.dtype], n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)
     return gA, bool(happened & REFUSED)
+
+
+def congruence(V: Any, X: Any, d: Any, adjoint: bool = False) -> Any:
+    """V X V^H of a Hermitian X, or of the real diagonal d where X is None; V^H X V with `adjoint`."""
+    V, out, n = _contiguous(V), np.empty(V.shape, V.dtype), V.shape[-1]
+    X = 0 if X is None else _contiguous(np.asarray(X, V.dtype))
+    d = 0 if d is None else _contiguous(np.asarray(d, REAL[V.dtype]))
+    multiply(BITS[V.dtype], n, V.size // (n * n), adjoint, V, X, d, out)
+    return out

@@ -170,6 +170,7 @@ _xp = _Space(
     row=lambda u, X: tf.reduce_sum(u[..., :, None] * X, -2),  # a product of none of a batch fails in vectorized_map
     blank=lambda n, like: None,
     weighted=lambda V, g: None,
+    congruence=lambda V, X, adjoint: None,
     again=tf.identity,
     take=lambda x, i: tf.gather(x, i, axis=-1),
     constant=lambda c, like: tf.cast(np.asarray(c), like.dtype),

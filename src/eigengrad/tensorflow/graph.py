@@ -36,13 +36,12 @@ def serves() -> bool:
 def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
     """w and V of Hermitian matrices in a generic basis, of which nothing is differentiated."""
     if ops.serves_small(A):
-        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
-        return ops.small_eigh(A, turned, _eigh, xp, by, how)  # type: ignore[no-any-return]
+        return ops.small_eigh(A, small.basis(how), _eigh, xp, by, how)  # type: ignore[no-any-return]
     return _eigh(xp, by, how, A)
 
 
 def _eigh(xp: Any, by: Callable[..., Any], how: Any, A: Any) -> tuple[Any, Any]:
-    if how.degenerate == "nan" or not serves():
+    if how.degenerate == "nan" or how.function is not None or not serves():
         return by(xp, A, how)  # type: ignore[no-any-return]
 
     def found() -> Any:

@@ -32,8 +32,7 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
         return graph.eigh(xp, by, A, how)
     H, happened = seen(A), small.UNSOLVED
     if _serves(A):
-        turned = small.GENERIC_BASIS if how.degenerate == "subgradient" else small.MERGED
-        w, V, happened = small.eigh(H, turned, threads(H.shape[-1], H.size // H.shape[-1] ** 2))
+        w, V, happened = small.eigh(H, small.basis(how), threads(H.shape[-1], H.size // H.shape[-1] ** 2))
     if happened & small.UNSOLVED:
         with namespace.quiet():
             w, V = by(namespace.xp, H, how)

@@ -138,7 +138,8 @@ _xp = SimpleNamespace(
     sizes=halves.sizes,
     row=halves.row,
     blank=look.blank,
-    weighted=look.weighted,
+    weighted=small.weighted,
+    congruence=small.congruence,
     again=torch.clone,
     take=lambda x, i: x[..., torch.as_tensor(i, device=x.device)],
     constant=lambda c, like: torch.as_tensor(c, dtype=like.dtype, device=like.device),
@@ -172,7 +173,7 @@ _xp = SimpleNamespace(
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
 _xp.part = lambda X, asked: X[..., asked]
 _xp.small = partial(small.eigh, _xp)
-_xp.small_eigh = lambda by, A, how: by(_xp, A, how)
+_xp.small_eigh = partial(small.decompose, _xp)
 _xp.small_pull = lambda by, out, gout, how: by(_xp, out, gout, how)
 
 

@@ -50,6 +50,11 @@ def _plain(a: Any) -> bool:
     )
 
 
+def _lies(x: Any) -> bool:
+    """The same of what is made on the way: zeros of forward mode have no memory."""
+    return _plain(x) and not x._is_zerotensor()
+
+
 def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
     """w and V, or w alone; None where the kernel does not serve, or met what must be explained."""
     options = short.options(UPLO, degenerate)
@@ -121,6 +126,43 @@ def _plain_backward(w: Any, V: Any, gw: Any, gV: Any, convention: str) -> Any:
     return None if gA is None else torch.from_numpy(gA)
 
 
+def _served(x: Any) -> bool:
+    """Whether the kernel takes these matrices, in the midst of a rule."""
+    n = x.shape[-1]
+    return n == x.shape[-2] and _lies(x) and small.fits(n, x.numel() // max(n * n, 1))
+
+
+def decompose(xp: Any, by: Any, A: Any, how: Any) -> tuple[Any, Any]:
+    """w and V of Hermitian matrices, in the basis that the rule wants, or by(xp, A, how)."""
+    if not look.follows(A) and _served(A):
+        n, options = A.shape[-1], Options("lower", small.READINGS["lower"], small.basis(how), "nan")
+        found = _forward(A, A.shape, n, A.numel() // (n * n), options)
+        if found is not None:
+            return found[:2]  # type: ignore[no-any-return]
+    return by(xp, A, how)  # type: ignore[no-any-return]
+
+
+def congruence(V: Any, X: Any, adjoint: bool = False) -> Any:
+    """V X V^H of a Hermitian X, or V^H X V, or V diag(X) V^H of spectra X; None where the kernel does not serve."""
+    if look.follows(V) or look.follows(X) or not (_served(V) and _lies(X)):
+        return None
+    shape, full = V.shape, X.shape == V.shape
+    if not (full or X.shape == shape[:-1]) or X.dtype != (V.dtype if full else V.real.dtype):
+        return None
+    V, X, n = V.resolve_conj().contiguous(), X.resolve_conj().contiguous(), shape[-1]
+    batch, out = V.numel() // (n * n), torch.empty_like(V)
+    x, d = (X.data_ptr(), 0) if full else (0, X.data_ptr())
+    threads = torch.get_num_threads() if batch > 1 else 1
+    small.multiply(BITS[V.dtype], n, batch, adjoint, V.data_ptr(), x, d, out.data_ptr(), threads, SHARED)
+    return out
+
+
+def weighted(V: Any, g: Any) -> Any:
+    """V diag(g) V^H where there is a way that is better than a product."""
+    found = congruence(V, g)
+    return look.weighted(V, g) if found is None else found
+
+
 @lru_cache(maxsize=64)
 def _zeros(dtype: torch.dtype, shape: torch.Size) -> torch.Tensor:
     with torch.inference_mode(False):  # it is kept, for calls outside of that mode too
@@ -146,7 +188,7 @@ class _Blocks(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
         w, V, *squares = ctx.saved_tensors
         xp, options = ctx.call
         pull, by_rules = look.exactly(_pull, V), look.exactly(_by_rules, V)
-        if gsquares is None and not is_grad_enabled() and (gw is None or _plain(gw)) and (gV is None or _plain(gV)):
+        if gsquares is None and not is_grad_enabled() and (gw is None or _lies(gw)) and (gV is None or _lies(gV)):
             gA = pull(xp, options, w, V, gw, gV, not squares)
             if gA is not None:
                 return gA, None, None

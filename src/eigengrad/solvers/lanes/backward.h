@@ -1,4 +1,4 @@
-/* The pullback of w and V of blocks of symmetric or Hermitian matrices. */
+/* The pullback of w and V of blocks of symmetric or Hermitian matrices, and V X V^H, which it ends with. */
 #include "block.h"
 
 /* Of one matrix: K is 0 inside each cluster. Whether the loss tells apart what is equal, which is the check of
@@ -48,6 +48,34 @@ INLINE void NAME(rounding)(int n, R (*g)[W], R (*norm)[W], R *scale)
             EACH_LANE { R x = g[PARTS * i * n + j][l] * scale[l]; norm[j / PARTS][l] += x * x; }
     for (int j = 0; j < n; j++)
         EACH_LANE norm[j][l] = (R)(lanes_tolerances.numerator * EPS) * SQRT(norm[j][l]) / scale[l];
+}
+
+/* out = V X V^H of a Hermitian X, which may be `out` itself, or of the diagonal d without one, by the adjoint of the
+ * reading; g is room. */
+INLINE void NAME(congruence)(int n, int reading, R (*v)[W], R (*x)[W], R (*d)[W], R (*g)[W], R (*out)[W])
+{
+    BLOCK(sum, PARTS);
+    for (int i = 0; i < n; i++) /* g = V X */
+        for (int j = 0; j < n; j++)
+            if (x) NAME(dot)(n, x + PARTS * j * n, 1, v + PARTS * i * n, 1, g + PARTS * (i * n + j));
+            else
+                for (int part = 0; part < PARTS; part++)
+                    EACH_LANE g[PARTS * (i * n + j) + part][l] = v[PARTS * (i * n + j) + part][l] * d[j][l];
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j <= i; j++) {
+            /* what is not read gets 0, also where the gradient is not finite */
+            R below = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_LOWER ? 2 : 0;
+            R above = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_UPPER ? 2 : 0;
+            NAME(dot)(n, v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum);
+            for (int part = 0; part < PARTS; part++) {
+                R *to = out[PARTS * (i * n + j) + part], *across = out[PARTS * (j * n + i) + part], sign = part ? -1 : 1;
+                int read = !part || i != j;
+                EACH_LANE {
+                    to[l] = below == 0 || !read ? (R)0 : below * sum[part][l];
+                    across[l] = above == 0 || !read ? (R)0 : sign * above * sum[part][l];
+                }
+            }
+        }
 }
 
 /* gA = V (diag gw + K) V^H with K = F o skew(V^H gV), F_ij = 1 / (w_j - w_i), 0 inside a cluster; K is Hermitian, and
@@ -104,29 +132,31 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
 
     for (int i = 0; i < n; i++)
         for (int part = 0; part < PARTS; part++) EACH_LANE k[PARTS * (i * n + i) + part][l] = part ? 0 : gd[i][l];
-    for (int i = 0; i < n; i++) /* g = V (diag gw + K) */
-        for (int j = 0; j < n; j++)
-            if (gV) NAME(dot)(n, k + PARTS * j * n, 1, v + PARTS * i * n, 1, g + PARTS * (i * n + j));
-            else
-                for (int part = 0; part < PARTS; part++)
-                    EACH_LANE g[PARTS * (i * n + j) + part][l] = v[PARTS * (i * n + j) + part][l] * gd[j][l];
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j <= i; j++) {
-            /* the adjoint of the reading; what is not read gets 0, also where the gradient is not finite */
-            R below = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_LOWER ? 2 : 0;
-            R above = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_UPPER ? 2 : 0;
-            NAME(dot)(n, v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum);
-            for (int part = 0; part < PARTS; part++) {
-                R *to = k[PARTS * (i * n + j) + part], *across = k[PARTS * (j * n + i) + part], sign = part ? -1 : 1;
-                int read = !part || i != j;
-                EACH_LANE {
-                    to[l] = below == 0 || !read ? (R)0 : below * sum[part][l];
-                    across[l] = above == 0 || !read ? (R)0 : sign * above * sum[part][l];
-                }
-            }
-        }
+    NAME(congruence)(n, reading, v, gV ? k : 0, gd, g, k);
     NAME(scatter)(n * n * PARTS, used, k, gA);
     return happened;
+}
+
+/* out = V X V^H of a Hermitian X, or of a diagonal d without one; of V^H in place of V, if that is asked. */
+INLINE void NAME(congruence_block)(int n, int used, int adjoint, const R *V, const R *X, const R *d, R *out)
+{
+    BLOCK(v, PARTS * MAX_N * MAX_N);
+    BLOCK(g, PARTS * MAX_N * MAX_N);
+    BLOCK(x, PARTS * MAX_N * MAX_N);
+    BLOCK(diagonal, MAX_N);
+
+    NAME(gather)(n * n * PARTS, used, V, v);
+    if (adjoint)
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j <= i; j++)
+                for (int part = 0; part < PARTS; part++) {
+                    R *p = v[PARTS * (i * n + j) + part], *q = v[PARTS * (j * n + i) + part], sign = part ? -1 : 1;
+                    EACH_LANE { R y = p[l]; p[l] = sign * q[l]; q[l] = i == j ? p[l] : sign * y; }
+                }
+    if (X) NAME(gather)(n * n * PARTS, used, X, x);
+    else NAME(gather)(n, used, d, diagonal);
+    NAME(congruence)(n, LANES_SYMMETRIC, v, X ? x : 0, diagonal, g, x);
+    NAME(scatter)(n * n * PARTS, used, x, out);
 }
 
 /* ---- the whole batch ---------------------------------------------------------------------------------------------- */
@@ -136,6 +166,11 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
         happened |= NAME(backward_block)(N, USED, reading, judged, (const R *)w + b * N,                               \
                                          (const R *)V + b * N * N * PARTS, gw ? (const R *)gw + b * N : 0,             \
                                          gV ? (const R *)gV + b * N * N * PARTS : 0, (R *)gA + b * N * N * PARTS)
+#define PRODUCTS(N)                                                                                                    \
+    for (ptrdiff_t b = 0; b < batch; b += W)                                                                           \
+        NAME(congruence_block)(N, USED, adjoint, (const R *)V + b * N * N * PARTS,                                     \
+                               X ? (const R *)X + b * N * N * PARTS : 0, d ? (const R *)d + b * N : 0,                 \
+                               (R *)out + b * N * N * PARTS)
 #define DEFINE(isa, target, sizes)                                                                                     \
     target static int NAME(backward_##isa)(int n, ptrdiff_t batch, int reading, int judged, const void *w,             \
                                            const void *V, const void *gw, const void *gV, void *gA)                    \
@@ -143,6 +178,11 @@ INLINE int NAME(backward_block)(int n, int used, int reading, int judged, const 
         int happened = 0;                                                                                              \
         sizes(BLOCKS)                                                                                                  \
         return happened;                                                                                               \
+    }                                                                                                                  \
+    target static void NAME(congruence_##isa)(int n, ptrdiff_t batch, int adjoint, const void *V, const void *X,       \
+                                              const void *d, void *out)                                                \
+    {                                                                                                                  \
+        sizes(PRODUCTS)                                                                                                \
     }
 
 EACH_ISA(DEFINE)

@@ -103,15 +103,17 @@ struct lanes_tolerances lanes_tolerances;
 
 typedef int forward(int, ptrdiff_t, int, int, const void *, void *, void *);
 typedef int backward(int, ptrdiff_t, int, int, const void *, const void *, const void *, const void *, void *);
+typedef void congruence(int, ptrdiff_t, int, const void *, const void *, const void *, void *);
 
 /* What was chosen, for many matrices and for a few. */
 struct kernels {
     const char *isa;
-    struct { forward *forward[2]; backward *backward[2]; } of[4];
+    struct { forward *forward[2]; backward *backward[2]; congruence *congruence[2]; } of[4];
 };
 #define OF(isa, type)                                                                                                  \
     {{forward_##isa##_many_##type, forward_##isa##_few_##type},                                                        \
-     {backward_##isa##_back_##type, backward_##isa##_few_back_##type}}
+     {backward_##isa##_back_##type, backward_##isa##_few_back_##type},                                                 \
+     {congruence_##isa##_back_##type, congruence_##isa##_few_back_##type}}
 #define KERNELS(isa, target, sizes)                                                                                    \
     static const struct kernels isa = {#isa, {OF(isa, f32), OF(isa, f64), OF(isa, c64), OF(isa, c128)}};
 EACH_ISA(KERNELS)
@@ -179,6 +181,15 @@ static int pull(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
                                                          AT(job->in[2], n), AT(job->in[3], square),
                                                          AT(job->out[0], square));
 }
+
+static int multiply(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
+{
+    int n = job->n, square = n * n * parts(job->bits), narrow = few(job->bits, job->batch, FEW_BACKWARD);
+    chosen->of[place(job->bits)].congruence[narrow](n, stop - start, job->option[0], AT(job->in[0], square),
+                                                    AT(job->in[1], square), AT(job->in[2], n),
+                                                    AT(job->out[0], square));
+    return 0;
+}
 #undef AT
 
 #ifdef __GNUC__
@@ -193,6 +204,7 @@ static void work(struct job *job, step *step)
 }
 static void decompose_parts(void *job) { work(job, decompose); }
 static void pull_parts(void *job) { work(job, pull); }
+static void multiply_parts(void *job) { work(job, multiply); }
 #endif
 
 static int run(struct job *job, step *step, void (*parts)(void *), const struct lanes_team *team)
@@ -221,4 +233,12 @@ int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, con
     struct job job = {bits, n, {reading, judge}, 0, batch, 0, 0, {w, V, gw, gV}, {gA}};
     large_pages(gA, (size_t)batch * n * n * parts(bits) * bytes(bits));
     return run(&job, pull, pull_parts, team);
+}
+
+void lanes_congruence(int bits, int n, ptrdiff_t batch, int adjoint, const void *V, const void *X, const void *d,
+                      void *out, const struct lanes_team *team)
+{
+    struct job job = {bits, n, {adjoint}, 0, batch, 0, 0, {V, X, d}, {out}};
+    large_pages(out, (size_t)batch * n * n * parts(bits) * bytes(bits));
+    run(&job, multiply, multiply_parts, team);
 }

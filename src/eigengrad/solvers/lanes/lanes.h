@@ -40,6 +40,10 @@ int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, cons
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
                    const void *gw, const void *gV, void *gA, const struct lanes_team *team);
 
+/* V X V^H of a Hermitian X, or of a diagonal d where X is null; with `adjoint` V^H X V. */
+void lanes_congruence(int bits, int n, ptrdiff_t batch, int adjoint, const void *V, const void *X, const void *d,
+                      void *out, const struct lanes_team *team);
+
 /* Large Hermitian matrices by LAPACK, by the functions that it lends; NaN where a matrix is not finite, or LAPACK gives
  * up. 0 if that is well: there may be no memory. */
 int lanes_lapack_set(void *const *addresses, int count);

@@ -103,6 +103,20 @@ static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t coun
     return PyLong_FromLong(happened);
 }
 
+static PyObject *congruence(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    struct arrays a;
+    const long long *x = a.x;
+    (void)self;
+    if (take(args, count, "mmvM", &a)) return NULL;
+    struct lanes_team threads = team(x[5], x[6]);
+    Py_BEGIN_ALLOW_THREADS
+    lanes_congruence((int)x[0], (int)x[1], (ptrdiff_t)x[2], (int)x[3], a.at[0], a.at[1], a.at[2], a.at[3], &threads);
+    Py_END_ALLOW_THREADS
+    let_go(&a);
+    Py_RETURN_NONE;
+}
+
 static PyObject *choose(PyObject *self, PyObject *level)
 {
     long value = PyLong_AsLong(level);
@@ -180,6 +194,8 @@ static PyMethodDef methods[] = {
      "forward(bits, n, batch, reading, merge, threads, team, A, w, V): eigendecompositions; what happened, as bits"},
     {"backward", (PyCFunction)(void (*)(void))backward, METH_FASTCALL,
      "backward(bits, n, batch, reading, judge, threads, team, w, V, gw, gV, gA): the pullback; 0 for no gw, gV"},
+    {"congruence", (PyCFunction)(void (*)(void))congruence, METH_FASTCALL,
+     "congruence(bits, n, batch, adjoint, 0, threads, team, V, X, d, out): V X V^H, or with X = 0 that of the diagonal d"},
     {"choose", choose, METH_O, "choose(level): 0 for every processor, 1 up to AVX2; the name of what is used"},
     {"tolerances", tolerances, METH_VARARGS, "tolerances(equal, rounding, numerator, near, generic, cosine, sine): of clusters.py"},
     {"xla", xla, METH_NOARGS, "xla(): both as custom calls of XLA"},

@@ -8,6 +8,7 @@
 #undef HOLD
 #undef USED
 #undef BLOCKS
+#undef PRODUCTS
 #undef DEFINE
 #undef TURNED
 #undef ANGLE
