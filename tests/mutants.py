@@ -298,9 +298,9 @@ MUTANTS = (
     ),
     Mutant(
         "Fréchet, lost conjugate",
-        "rules/frechet.py",
-        "E = [hermitian_product(xp, adjoint(xp, V) @ e, adjoint(xp, V)) for e in E]",
-        "E = [hermitian_product(xp, xp.swapaxes(V, -1, -2) @ e, adjoint(xp, V)) for e in E]",
+        "reading.py",
+        "hermitian_product(xp, adjoint(xp, V) @ X, adjoint(xp, V))",
+        "hermitian_product(xp, xp.swapaxes(V, -1, -2) @ X, adjoint(xp, V))",
         ("function_differences",),
     ),
     Mutant(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,7 +137,6 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         parameter=lambda v, like: np.asarray(v).astype(np.finfo(like.dtype).dtype),
         asked=_asked,
         host=lambda f, shapes, *x: f(*map(value, x)),
-        rule=lambda rule: make(rule, xp),
         matrix=matrix,
         lift=np.asarray,
         columns=calculus.no_function,
@@ -145,15 +145,7 @@ def namespace(make: Callable[[Rule, Any], Callable[..., Any]]) -> SimpleNamespac
         hosted=lambda a: True,
         small=short.eigh,
     )
-    xp.small_eigh = lambda by, A, how: _small_eigh(xp, by, A, how)
-    xp.small_pull = lambda by, out, gout, how: small_pull(xp, by, out, gout, how)
-    for rule in RULES:
-        setattr(xp, rule.name, make(rule, xp))
-    read, narrow, moved, part = (make(rule, xp) for rule in (_READ, _NARROW, _AFFINE, _PART))
-    xp.read = lambda A, convention: read(A, convention)[0]
-    xp.narrow = lambda x, like: narrow(x, value(like).dtype)[0]
-    xp.affine = lambda H, shift, scale: moved(H, (shift, scale))[0]
-    xp.part = lambda X, asked: part(X, asked)[0]
+    vars(xp).update({name: made(make, xp) for name, made in MADE.items()})
     return xp
 
 
@@ -317,5 +309,41 @@ def attach(rule: Rule, xp: SimpleNamespace) -> Callable[..., Any]:
 
     return function
 
+
+def _narrow(make: Any, xp: Any) -> Callable[..., Any]:
+    function = make(_NARROW, xp)
+    return lambda x, like: function(x, value(like).dtype)[0]
+
+
+def _affine(make: Any, xp: Any) -> Callable[..., Any]:
+    function = make(_AFFINE, xp)
+    return lambda H, shift, scale: function(H, (shift, scale))[0]
+
+
+def _alone(rule: Rule) -> Callable[..., Any]:
+    """Of a rule with one result, that."""
+
+    def made(make: Any, xp: Any) -> Callable[..., Any]:
+        function = make(rule, xp)
+        return lambda *x: function(*x)[0]
+
+    return made
+
+
+def _whole(rule: Rule) -> Callable[..., Any]:
+    return lambda make, xp: make(rule, xp)
+
+
+#: What depends on how a rule becomes a function, by its name.
+MADE: dict[str, Callable[[Any, Any], Callable[..., Any]]] = {
+    **{rule.name: _whole(rule) for rule in RULES},
+    "rule": lambda make, xp: lambda rule: make(rule, xp),
+    "small_eigh": lambda make, xp: partial(_small_eigh, xp),
+    "small_pull": lambda make, xp: partial(small_pull, xp),
+    "read": _alone(_READ),
+    "part": _alone(_PART),
+    "narrow": _narrow,
+    "affine": _affine,
+}
 
 xp = namespace(attach)

@@ -12,7 +12,7 @@ import numpy as np
 from .. import public
 from ..duals import Dual, tangent, value
 from ..errors import DtypeError, OptionError, ShapeError
-from ..namespace import attach, namespace, small_gradient, zeros
+from ..namespace import MADE, attach, small_gradient, zeros
 from ..namespace import xp as _xp
 from ..operands import Values, leaf, moving, operand, returned, together
 from ..rules import Rule
@@ -101,15 +101,16 @@ def pencil(function: Any, kwargs: dict[str, Any], dual: bool, db: Any = None) ->
 
 
 class _Recording(SimpleNamespace):
-    """The namespace of a record: made where more is asked of it than a small matrix, for that costs less."""
+    """The namespace of a record, made name by name as they are asked for: there are a hundred."""
 
     def __init__(self, record: Callable[[Rule, Any], Any], small: Callable[..., Any]) -> None:
-        rule = lambda rule: record(rule, _xp)  # noqa: E731  without a circle: what is kept goes with the pullback
-        super().__init__(record=record, small=small, rule=rule, tracked=lambda a: True)
+        super().__init__(record=record, small=small, tracked=lambda a: True)
 
     def __getattr__(self, name: str) -> Any:
-        vars(self).update({**vars(namespace(self.record)), **vars(self)})
-        return vars(self)[name]
+        # Without a circle: what is kept goes with the pullback.
+        found = MADE[name](self.record, _xp) if name in MADE else getattr(_xp, name)
+        setattr(self, name, found)
+        return found
 
 
 def _small_vjp(xp: Any, x: Any, out: Any, gout: Any, asked: short.Options) -> Any:

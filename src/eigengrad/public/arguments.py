@@ -87,6 +87,6 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
     how = how.but(function=function, arguments=len(args))
     if a.shape[-1] == 0:
         return a, None, how
-    w, V = xp.eigenbasis(H, how)
+    w, V = xp.eigenbasis(xp.stop(H), how)
     each = [(v + 0.0 * w[..., 0])[..., None] for v in args]
     return a, (w, V, H, xp.concatenate(each, -1) if each else w[..., :0]), how

@@ -40,6 +40,8 @@ _UNSOLVED = (
 
 def solved(xp: Any, w: Any, A: Any, how: Any) -> Any:
     """The spectrum that a solver returned for a finite A, refused where it is not finite."""
+    if how.degenerate != "nan" and xp.finite(w):
+        return w
     bad = xp.isfinite(w) == False  # noqa: E712 - an array
 
     def error() -> ConvergenceError:
@@ -67,6 +69,8 @@ def admit(xp: Any, w: Any, how: Any) -> Any:
 
 def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
     """F = f(w), refused where it is not finite."""
+    if how.degenerate != "nan" and xp.finite(F):
+        return F
     F = xp.where(xp.isfinite(w), F, float("nan"))
     return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how, _FINITE)  # noqa: E712 - an array
 
@@ -85,6 +89,8 @@ def positive(xp: Any, b: Any, how: Any) -> Any:
 
 def _refuse_values(xp: Any, X: Any, bad: Any, w: Any, how: Any, text: str = _VALUE) -> Any:
     """The whole row is NaN where one is bad."""
+    if how.degenerate != "nan" and xp.any(bad) is False:
+        return X
 
     def error() -> DomainError:
         where = _first(xp.numpy(bad))
@@ -168,9 +174,9 @@ def times(
 
 def masked(xp: Any, X: Any, w: Any, how: Any) -> Any:
     """X, NaN for the matrices whose spectrum was refused."""
-    refused = xp.isfinite(w[..., :1]) == False  # noqa: E712 - an array
-    if how.degenerate != "nan" and xp.any(refused) is False:
+    if how.degenerate != "nan" and xp.finite(w):
         return X
+    refused = xp.isfinite(w[..., :1]) == False  # noqa: E712 - an array
     return xp.where(refused[..., None], float("nan"), X)
 
 
