@@ -36,7 +36,7 @@ def by_hand(eigh: Callable[[Any], Any], product: Callable[[Any, Any], Any], f: C
 
     def function(a: Any) -> Any:
         w, V = eigh(a)
-        return product(V * f(w), V)
+        return product(V * f(w)[..., None, :], V)
 
     return function
 

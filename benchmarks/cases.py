@@ -14,7 +14,7 @@ GROUPS = {
     "batch": "3×3 matrices, 1 to 100,000 of them",
     "small": "many matrices of 2×2 to 16×16",
     "k": "k pairs of a large matrix",
-    "functions": "expm, sqrtm, logm",
+    "functions": "expm, sqrtm, logm, of one matrix and of many",
     "sparse": "six pairs of a sparse matrix",
 }
 
@@ -45,6 +45,8 @@ def cases(
     few = {300: (1, 30)} if quick else {1000: (1, 3, 6, 20, 100)}
     functions = (64,) if quick else (256,)
     sparse = (2500,) if quick else (10_000, 40_000)
+    own = framework not in ("numpy", "autograd")  # whose own functions take one matrix
+    batched = {3: 100_000, 8: 10_000} if own and not quick else {}
     if not quick and framework in ("numpy", "torch"):  # the others say nothing new at twelve times the price
         few[2000] = (6,)
         functions = (256, 1000)
@@ -54,6 +56,7 @@ def cases(
     found += [Case("small", n, batch, dtype="float32") for n, batch in single.items()]
     found += [Case("k", n, k=k) for n, ks in few.items() for k in ks]
     found += [Case("functions", n) for n in functions]
+    found += [Case("functions", n, batch) for n, batch in batched.items()]
     found += [Case("sparse", n, k=6) for n in sparse if framework == "numpy"]
     return [c for c in found if (not only or c.group in only) and (c.n <= largest or c.group == "sparse")]
 
@@ -67,8 +70,8 @@ def symmetric(case: Case) -> np.ndarray:
 
 def definite(case: Case) -> np.ndarray:
     """A covariance, whose root and logarithm exist."""
-    A = np.random.default_rng(case.n).standard_normal((case.n, case.n))
-    return (A @ A.T / case.n + 0.1 * np.eye(case.n)).astype(case.dtype)
+    A = np.random.default_rng(case.n).standard_normal((case.batch,) * bool(case.batch) + (case.n, case.n))
+    return (A @ np.swapaxes(A, -1, -2) / case.n + 0.1 * np.eye(case.n)).astype(case.dtype)
 
 
 def weights(case: Case) -> np.ndarray:

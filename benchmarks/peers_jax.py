@@ -28,7 +28,7 @@ def gradient(loss: Any, a: Any, *constants: Any) -> Any:
     return lambda: jax.block_until_ready(compiled(a, *constants))[1]
 
 
-through = partial(by_hand, jnp.linalg.eigh, lambda X, Y: X @ Y.T)
+through = partial(by_hand, jnp.linalg.eigh, lambda X, Y: X @ Y.mT)
 LIBRARIES = {
     "eigengrad": ours(eg),
     "jax": Library(

@@ -22,9 +22,15 @@ GROUPS: dict[str, Any] = {
     "batches of 1000 and more, float64": lambda row, what: row["batch"] >= 1000 and row["dtype"] == "float64",
     "… float32": lambda row, what: row["batch"] >= 1000 and row["dtype"] == "float32",
     "k of n pairs": lambda row, what: row["group"] == "k",
-    "functions: `expm`": lambda row, what: row["group"] == "functions" and what == "expm",
-    "… `sqrtm`, `logm`": lambda row, what: row["group"] == "functions" and what in ("sqrtm", "logm"),
+    "functions of one matrix: `expm`": lambda row, what: _function(row, what) and not row["batch"] and what == "expm",
+    "… `sqrtm`, `logm`": lambda row, what: _function(row, what) and not row["batch"] and what != "expm",
+    "functions of a batch: `expm`": lambda row, what: _function(row, what) and row["batch"] and what == "expm",
+    "functions of a batch: `sqrtm`, `logm`": lambda row, what: _function(row, what) and row["batch"] and what != "expm",
 }
+
+
+def _function(row: dict[str, Any], what: str) -> bool:
+    return row["group"] == "functions" and what != "forward"
 
 
 def unit(row: dict[str, Any]) -> tuple[str, str]:
@@ -202,7 +208,8 @@ def functions(found: dict[str, Any]) -> str:
                 said = show(ratio(row, (library, asked), unit(row)))
                 cells.append(said + (", forward alone" if said and asked != what else ""))
             if any(cells):
-                lines.append([TITLES[row["framework"]], str(row["n"]), name(library), *cells])
+                many = f"{row['batch']:,} of {row['n']}×{row['n']}" if row["batch"] else str(row["n"])
+                lines.append([TITLES[row["framework"]], many, name(library), *cells])
     if not lines:
         return ""
     text = """
