@@ -554,7 +554,7 @@ def test_closed_cuts_are_refused(framework):
 @pytest.mark.parametrize(
     ("call", "args", "match"),
     [
-        ("projector", (0, 4), "stop <= 3"),
+        ("projector", (0, 4), "3 eigenvalues"),
         ("projector", (2, 1), "start <= stop"),
         ("projector", (0.5, 2), "integers"),
         ("block_diagonalize", ((0,),), "cuts is"),
@@ -587,6 +587,32 @@ def test_of_a_function_with_arguments_and_a_factor():
             eg.funm(A, f)
     with pytest.raises(OptionError, match="Derivative"):
         eg.funm(A, functions.Derivative(functions.Fermi()), args=(0.5, 0.1))
+
+
+MADE_OF_A_STEP = {
+    "itself": (functions.Band(0, 1), 1.0),
+    "a factor": (functions.Scaled(2, functions.Band(0, 1)), 2.0),
+    "its derivative": (functions.Derivative(functions.Band(0, 1)), 0.0),
+}
+
+
+@pytest.mark.parametrize("of", MADE_OF_A_STEP)
+def test_what_is_made_of_a_step_has_its_cut(framework, of):
+    """At the closed cut it is refused; beside it, it is a multiple of the projector, whose trace has the gradient 0."""
+    h, (f, factor) = harness(framework), MADE_OF_A_STEP[of]
+    for call in (h.eg.funm, h.eg.trace_funm):
+        with pytest.raises(DegenerateError, match="cut at 1"):
+            call(h.array(np.diag([1.0, 1.0, 3.0])), f)
+    A, C = np.stack([np.diag([1.0, 2.0, 3.0])] * 2), np.arange(18.0).reshape(2, 3, 3)
+    assert np.allclose(h.numpy(h.eg.trace_funm(h.array(A), f)), [factor] * 2, atol=1e-15)
+    gradient = asked(framework, WAYS[framework][0], Traced(framework, A, C, f))
+    assert gradient.shape == A.shape
+    assert not np.any(gradient)
+    one, other = (
+        asked(framework, WAYS[framework][0], Problem(framework, A, C, C, g)) for g in (f, functions.Band(0, 1))
+    )
+    assert np.allclose(one, factor * other, atol=1e-15)
+    assert np.any(other)
 
 
 def test_what_numpy_needs_derivatives_for():

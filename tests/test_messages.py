@@ -251,6 +251,10 @@ TRIGGERS = {
         lambda: functions.Power(np.ones(2)),
         lambda: eg.funm(A, functions.Derivative(functions.Fermi()), args=(0.0, 1.0)),
     ],
+    "functions/steps.py": [
+        lambda: eg.projector(A, 0, 1.5),
+        lambda: functions.Band(-1, 2),
+    ],
     "functions/exponential.py": [
         lambda: functions.Fermi().differences(eg.numpy._xp, [np.ones(1)] * 5, np.ones(1), [np.zeros(1), np.ones(1)])
     ],
@@ -298,6 +302,7 @@ TRIGGERS = {
         lambda: eg.funm(A, functions.Fermi(), args=(1j, 1.0)),
         lambda: eg.funm(A, lambda x: x * 1j),
         lambda: eg.funm(A, functions.Power),
+        lambda: eg.projector(A, 0, 3),
         lambda: eg.funm(A, lambda x: np.ones(())),
         lambda: eg.funm(A, functions.Fermi()),
         lambda: eg.funm(A, functions.Fermi(), args=1.0),
@@ -342,8 +347,6 @@ TRIGGERS = {
     "public/sums.py": [
         lambda: eg.spectral(A, 3),
         lambda: eg.spectral(np.ones((0, 0)), (lambda w: np.sum(w, -1),)),
-        lambda: eg.projector(A, 0, 3),
-        lambda: eg.projector(A, 0, 1.5),
     ],
     "reading.py": [
         lambda: eg.unvech(np.ones(4)),

@@ -67,9 +67,8 @@ class Function:
         raise TypeError(f"{type(self).__name__} has no parameters")
 
 
-@dataclass(frozen=True)
-class Derivative(Function):
-    """f', by f'[x_0 … x_m] = Σ_i f[x_0 … x_m, x_i]."""
+class _Made(Function):
+    """Of another function, f, which says where it is defined."""
 
     f: Function
 
@@ -82,8 +81,19 @@ class Derivative(Function):
         return self.f.edges
 
     @property
+    def cuts(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.f.cuts
+
+    @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.f.arguments
+
+
+@dataclass(frozen=True)
+class Derivative(_Made):
+    """f', by f'[x_0 … x_m] = Σ_i f[x_0 … x_m, x_i]."""
+
+    f: Function
 
     def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
         if args:
@@ -103,7 +113,7 @@ class Derivative(Function):
 
 
 @dataclass(frozen=True)
-class Scaled(Function):
+class Scaled(_Made):
     """factor · f."""
 
     factor: float
@@ -111,18 +121,6 @@ class Scaled(Function):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factor", number("factor", self.factor))
-
-    @property
-    def domain(self) -> str:  # type: ignore[override]
-        return self.f.domain
-
-    @property
-    def edges(self) -> bool:  # type: ignore[override]
-        return self.f.edges
-
-    @property
-    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.f.arguments
 
     def prepare(self, xp: Any, H: Any, *args: Any) -> Any:
         return self.f.prepare(xp, H, *args)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
 from ..clusters import beside
 from ..differences import Points, ascending, homogeneous, quotient
+from ..errors import OptionError
 from .base import Function
 from .powers import Polynomial, both
 
@@ -59,6 +61,20 @@ class Band(Function):
     start: int
     stop: int
 
+    def __post_init__(self) -> None:
+        given = self.start, self.stop
+        try:
+            start, stop = map(operator.index, given)
+        except TypeError:
+            start, stop = 0, -1
+        if not 0 <= start <= stop:
+            raise OptionError(
+                f"start and stop are {given[0]!r} and {given[1]!r}; they must be integers, 0 <= start <= stop.",
+                value=given,
+            )
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "stop", stop)
+
     @property
     def cuts(self) -> tuple[int, ...]:  # type: ignore[override]
         return (self.start, self.stop) if self.start < self.stop else ()
@@ -73,9 +89,10 @@ class Band(Function):
         return sum((by * _step(xp, [x], cut) for by, cut in self.jumps(xp, x)), start=0.0 * x + base)
 
     def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
-        x = ascending(xp, x)
+        x, axes = ascending(xp, x), len(w.shape)
         zero = homogeneous(-1, x)
-        return sum((by * _step(xp, x, cut[..., None]) for by, cut in self.jumps(xp, w)), start=zero)
+        tables = (None,) * (len(zero.shape) - axes)  # points may be spectra, as w is, or tables of them
+        return sum((by * _step(xp, x, cut[(..., *tables)]) for by, cut in self.jumps(xp, w)), start=zero)
 
     def second(self, xp: Any, w: Any, X: Any, Y: Any, times: Any) -> Any:
         return _split(xp, self.value(xp, w), w, X, Y)

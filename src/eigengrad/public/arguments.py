@@ -75,6 +75,11 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
         raise OptionError(f"args is {args!r}; it can be a tuple of the arguments of f behind x.", value=args)
     a, H, how = door(xp, a, UPLO, option("degenerate", degenerate, DegenerateFunction))
     function = function_of(xp, f, args, xp.real(H))
+    n = a.shape[-1]
+    if isinstance(n, int) and any(cut > n for cut in function.cuts):
+        raise OptionError(
+            f"{function!r} has a cut at {max(function.cuts)}, and the matrix has {n} eigenvalues.", value=function
+        )
     names = function.arguments or [f"args[{k}]" for k in range(len(args))]
     args = [parameter(xp, name, v, a, H) for name, v in zip(names, args, strict=True)]
     if function.arguments:

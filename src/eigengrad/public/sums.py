@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -51,18 +50,7 @@ def projector(
            [0., 1., 0.],
            [0., 0., 1.]])
     """
-    n = a.shape[-1] if hasattr(a, "shape") and len(a.shape) else None
-    try:
-        band = Band(operator.index(start), operator.index(stop))
-    except TypeError:
-        raise OptionError(
-            f"start and stop are {start!r} and {stop!r}; they can be integers.", value=(start, stop)
-        ) from None
-    if not 0 <= band.start <= band.stop or (n is not None and band.stop > n):
-        raise OptionError(
-            f"start and stop are {start} and {stop}; they can be 0 <= start <= stop <= {n}.", value=(start, stop)
-        )
-    a, operands, how = prepare(xp, a, band, (), UPLO, degenerate)
+    a, operands, how = prepare(xp, a, Band(start, stop), (), UPLO, degenerate)
     return a if operands is None else hand_out(xp, xp.frechet0(*operands, how)[0], a, how)
 
 
