@@ -237,9 +237,9 @@ def signm(xp: Any, a: Any, /, UPLO: UPLO = None, *, degenerate: DegenerateFuncti
     Examples
     --------
     >>> import numpy as np, eigengrad as eg
-    >>> np.round(eg.signm(np.array([[0.0, 2.0], [2.0, 0.0]])), 12)
-    array([[0., 1.],
-           [1., 0.]])
+    >>> np.round(eg.signm(np.array([[3.0, 4.0], [4.0, -3.0]])), 12)
+    array([[ 0.6,  0.8],
+           [ 0.8, -0.6]])
     """
     return _funm(xp, a, Sign(), UPLO, degenerate)
 
