@@ -388,7 +388,8 @@ MUTANTS = {
     "nothing merged": ("if (equal && merge) NAME", "if (0) NAME"),
     "rounding over a gap taken for a number": ("near ? norm : 0", "0"),
     "V taken for its transpose": ("    if (adjoint)\n", "    if (0)\n"),
-    "the other way": ("v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum", "v + PARTS * j, n, g + PARTS * i * n, 1, sum"),
+    "the other way": ("NAME(dots)(n, v, n, 1, g, n, 1, 1, out)", "NAME(dots)(n, v, 1, n, g, n, 1, 1, out)"),
+    "two of four exchanged": ("q[k] += a * d, r[k] += b * c", "q[k] += b * c, r[k] += a * d"),
     "not scaled": ("num * (2 * h[l]) * (inverse * inverse) * x[l];", "num * h[l] * (inverse * inverse) * x[l];"),
 }
 #: Of complex entries.
@@ -402,7 +403,7 @@ HERMITIAN = {
     "a lost conjugate of K": ("across[W + l] = -to[W + l]", "across[W + l] = to[W + l]"),
     "a lost conjugate of V": ("q[l] = i == j ? p[l] : sign * y;", "q[l] = i == j ? p[l] : y;"),
     "a missing half": ("p[l] = (R)0.5 * (p[l]", "p[l] = (p[l]"),
-    "a lost conjugate of the gradient": (": sign * above * sum[part][l]", ": above * sum[part][l]"),
+    "a lost conjugate of the gradient": (": sign * above * sum;", ": above * sum;"),
     "phases not judged": ("any |= doubt[l] |= !(FABS(phase[l]) <= allowed * size[l])", "any |= doubt[l]"),
     "phases judged at clusters alone": ("int any = doubt[l];", "int any = 0;"),
     "phases not judged by the judge": ("j < i + PARTS - 1", "j < i"),
@@ -441,7 +442,7 @@ def test_mutants_of_the_kernel_are_caught(mutant, tmp_path, monkeypatch):
     monkeypatch.setattr(small, "_lanes", module)
     with pytest.raises(AssertionError):  # noqa: PT012 - either of two
         kernel_is_true(np.complex128 if complex_ else np.float64)
-        products_are_true(np.complex128 if complex_ else np.float64)
+        products_are_true(np.complex128 if complex_ else np.float64, 37)
 
 
 # -- every law and the fuzz, on every way ------------------------------------------------------------------------------

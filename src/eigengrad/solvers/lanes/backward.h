@@ -54,25 +54,25 @@ INLINE void NAME(rounding)(int n, R (*g)[W], R (*norm)[W], R *scale)
  * reading; g is room. */
 INLINE void NAME(congruence)(int n, int reading, R (*v)[W], R (*x)[W], R (*d)[W], R (*g)[W], R (*out)[W])
 {
-    BLOCK(sum, PARTS);
-    for (int i = 0; i < n; i++) /* g = V X */
-        for (int j = 0; j < n; j++)
-            if (x) NAME(dot)(n, x + PARTS * j * n, 1, v + PARTS * i * n, 1, g + PARTS * (i * n + j));
-            else
+    if (x) NAME(dots)(n, x, n, 1, v, n, 1, 0, g); /* g = V X */
+    else
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++)
                 for (int part = 0; part < PARTS; part++)
                     EACH_LANE g[PARTS * (i * n + j) + part][l] = v[PARTS * (i * n + j) + part][l] * d[j][l];
+    NAME(dots)(n, v, n, 1, g, n, 1, 1, out);
     for (int i = 0; i < n; i++)
         for (int j = 0; j <= i; j++) {
             /* what is not read gets 0, also where the gradient is not finite */
             R below = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_LOWER ? 2 : 0;
             R above = reading == LANES_SYMMETRIC || i == j ? 1 : reading == LANES_UPPER ? 2 : 0;
-            NAME(dot)(n, v + PARTS * j * n, 1, g + PARTS * i * n, 1, sum);
             for (int part = 0; part < PARTS; part++) {
                 R *to = out[PARTS * (i * n + j) + part], *across = out[PARTS * (j * n + i) + part], sign = part ? -1 : 1;
                 int read = !part || i != j;
                 EACH_LANE {
-                    to[l] = below == 0 || !read ? (R)0 : below * sum[part][l];
-                    across[l] = above == 0 || !read ? (R)0 : sign * above * sum[part][l];
+                    R sum = to[l];
+                    to[l] = below == 0 || !read ? (R)0 : below * sum;
+                    across[l] = above == 0 || !read ? (R)0 : sign * above * sum;
                 }
             }
         }

@@ -164,6 +164,15 @@ INLINE void NAME(dot)(int n, R (*x)[W], int apart, R (*y)[W], int apart_, R (*su
     }
 }
 
+/* to[i][j] = sum_m conj(x[j][m]) y[i][m], `row` and `apart` being how far apart two j, two i, and two m lie; for j <= i
+ * alone if no more is wanted. */
+INLINE void NAME(dots)(int n, R (*x)[W], int row, int apart, R (*y)[W], int row_, int apart_, int lower, R (*to)[W])
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < (lower ? i + 1 : n); j++)
+            NAME(dot)(n, x + 2 * j * row, apart, y + 2 * i * row_, apart_, to + 2 * (i * n + j));
+}
+
 /* K_ij = conj(K_ji) = skew(N)_ij / (w_j - w_i), of `sum` = N_ij and `less` = N_ji; 0 where the numerator is rounding, of
  * columns of these norms, and the gap would magnify it. Its square is taken of what `scale` brings near 1. Without norms no
  * gap is so small. */

@@ -156,6 +156,47 @@ INLINE void NAME(dot)(int n, R (*x)[W], int apart, R (*y)[W], int apart_, R (*su
     for (int l = 0; l < W; l += SOME) HOLD(sum[0][l]) = total[l / SOME];
 }
 
+/* The same of two and two, of which each row is read once and not twice: the products wait for what they read. */
+INLINE void NAME(four_dots)(int n, R (*x)[W], R (*x_)[W], int apart, R (*y)[W], R (*y_)[W], int apart_, R *xy, R *xy_,
+                            R *x_y, R *x_y_)
+{
+    for (int l = 0; l < W; l += 2 * SOME) {
+        NAME(some) p[2] = {0}, q[2] = {0}, r[2] = {0}, s[2] = {0};
+        for (int m = 0; m < n; m++)
+            for (int k = 0; k < 2; k++) {
+                int at = l + k * SOME;
+                NAME(some) a = HOLD(x[m * apart][at]), b = HOLD(x_[m * apart][at]);
+                NAME(some) c = HOLD(y[m * apart_][at]), d = HOLD(y_[m * apart_][at]);
+                p[k] += a * c, q[k] += a * d, r[k] += b * c, s[k] += b * d;
+            }
+        for (int k = 0; k < 2; k++) {
+            int at = l + k * SOME;
+            HOLD(xy[at]) = p[k], HOLD(xy_[at]) = q[k], HOLD(x_y[at]) = r[k], HOLD(x_y_[at]) = s[k];
+        }
+    }
+}
+
+/* to[i][j] = sum_m x[j][m] y[i][m], `row` and `apart` being how far apart two j, two i, and two m lie; for j < i alone,
+ * and some others, if no more is wanted. */
+INLINE void NAME(dots)(int n, R (*x)[W], int row, int apart, R (*y)[W], int row_, int apart_, int lower, R (*to)[W])
+{
+    int i = 0;
+    for (; n > 4 && W >= 2 * SOME && i + 2 <= n; i += 2) {
+        R (*u)[W] = y + i * row_, (*v)[W] = u + row_;
+        int j = 0, most = lower ? i + 2 : n;
+        for (; j + 2 <= most; j += 2)
+            NAME(four_dots)(n, x + j * row, x + (j + 1) * row, apart, u, v, apart_, to[i * n + j], to[(i + 1) * n + j],
+                            to[i * n + j + 1], to[(i + 1) * n + j + 1]);
+        for (; j < most; j++) {
+            NAME(dot)(n, x + j * row, apart, u, apart_, to + i * n + j);
+            NAME(dot)(n, x + j * row, apart, v, apart_, to + (i + 1) * n + j);
+        }
+    }
+    for (; i < n; i++)
+        for (int j = 0; j < (lower ? i + 1 : n); j++)
+            NAME(dot)(n, x + j * row, apart, y + i * row_, apart_, to + i * n + j);
+}
+
 /* K_ij = K_ji = skew(N)_ij / (w_j - w_i), of `sum` = N_ij and `less` = N_ji; 0 where the numerator is rounding, of
  * columns of these norms, and the gap would magnify it; without norms none does. */
 INLINE void NAME(divide)(int n, int i, int j, R (*d)[W], R (*norm)[W], const R *whole, const R *scale, R (*sum)[W],
