@@ -573,6 +573,13 @@ def test_bad_options(framework, call, args, match):
         getattr(h.eg, call)(h.array(np.diag([1.0, 2.0, 3.0])), *args)
 
 
+def test_an_array_is_no_option(framework):
+    h = harness(framework)
+    for call in (h.eg.eigh, h.eg.sqrtm, h.eg.block_diagonalize):
+        with pytest.raises(OptionError, match="degenerate"):
+            call(h.array(np.eye(2)), degenerate=np.ones(2))
+
+
 def test_of_a_function_with_arguments_and_a_factor():
     eg, A = harness("numpy").eg, np.diag([1.0, 2.0, 3.0])
     for call in (eg.funm, eg.trace_funm):
@@ -613,6 +620,40 @@ def test_what_is_made_of_a_step_has_its_cut(framework, of):
     )
     assert np.allclose(one, factor * other, atol=1e-15)
     assert np.any(other)
+
+
+def test_a_derivative_is_the_function_that_it_is():
+    """To the order that this one has; and one of a step, to every order, 0."""
+    of, eg, w = functions.Derivative, harness("numpy").eg, np.array([0.5, 1.0, 3.0])
+    A, E, G = np.diag(w), np.diag([1.0, 2.0, 3.0]), np.eye(3)
+    for f, slopes in (
+        (functions.Sqrt(), [(0.5, -0.5), (-0.25, -1.5), (0.375, -2.5), (-0.9375, -3.5)]),
+        (functions.InvSqrt(), [(-0.5, -1.5), (0.75, -2.5), (-1.875, -3.5)]),
+        (functions.Log(), [(1.0, -1.0), (-1.0, -2.0), (2.0, -3.0)]),
+    ):
+        for c, p in slopes:
+            f = of(f)
+            assert np.allclose(np.diag(eg.funm(A, f)), c * w**p, rtol=1e-13)
+            first, second = eg.hvp(eg.funm, A, E, G, f)
+            assert np.allclose(np.diag(first), c * p * w ** (p - 1), rtol=1e-13)
+            assert np.allclose(np.diag(second), c * p * (p - 1) * w ** (p - 2) * np.diag(E), rtol=1e-13)
+    rough = np.random.default_rng(7).standard_normal((2, 3, 3))
+    for f in (functions.Sign(), functions.Band(0, 2)):
+        assert not np.any(eg.hvp(eg.funm, np.diag([-1e-11, 3e-12, 1.0]), *rough, of(f)))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: functions.Scaled(2, np.exp),
+        lambda: functions.Derivative(functions.Exp),
+        lambda: functions.Polynomial(2.0),
+        lambda: functions.Power(10**400),
+    ],
+)
+def test_functions_are_checked_when_they_are_made(made):
+    with pytest.raises(OptionError):
+        made()
 
 
 def test_what_numpy_needs_derivatives_for():

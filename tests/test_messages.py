@@ -249,8 +249,10 @@ TRIGGERS = {
     ],
     "functions/base.py": [
         lambda: functions.Power(np.ones(2)),
+        lambda: functions.Scaled(2, np.exp),
         lambda: eg.funm(A, functions.Derivative(functions.Fermi()), args=(0.0, 1.0)),
     ],
+    "functions/powers.py": [lambda: functions.Polynomial(2.0)],
     "functions/steps.py": [
         lambda: eg.projector(A, 0, 1.5),
         lambda: functions.Band(-1, 2),

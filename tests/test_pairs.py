@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import truth
 from functions_of import WAYS
-from harness import harness
+from harness import harness, names
 from losses import Few, OfAll, smooth
 from transformations import TRANSFORMATIONS
 
@@ -220,6 +220,36 @@ def test_a_loss_of_part_of_a_cluster_is_refused(name, complex_, cut):
                 assert caught.value.measured > caught.value.allowed
                 found = framework.gradient(loss, A, degenerate="nan", **case.subset)
                 assert np.all(np.isnan(found))
+
+
+@pytest.mark.parametrize("subset", [(0, 0), (0, 1), (1, 2)], ids=str)
+@pytest.mark.parametrize("name", names())
+def test_inside_of_a_cluster_there_is_nan_where_values_are_not_read(name, subset):
+    """All that is asked for is a part of one cluster: nothing is determined, and 0 would look as if it were."""
+    framework, rng = harness(name), np.random.default_rng(6)
+    A = truth.double(truth.with_spectrum([1, 1, 1, 3, 4], rng))
+    C = rng.standard_normal((5, subset[1] - subset[0] + 1))
+    m, a = framework.m, framework.array(A)
+
+    def loss(a, **options):
+        return m.sum(framework.array(C) * framework.eg.eigh(a, subset_by_index=subset, **options).eigenvectors ** 4)
+
+    if name == "numpy":
+        eg = framework.eg
+        V = eg.eigh(A, subset_by_index=subset).eigenvectors
+        first, second = eg.hvp(eg.eigh, A, A, (None, 4 * C * V**3), subset_by_index=subset, degenerate="nan")
+        assert np.all(np.isnan(first))
+        assert np.all(np.isnan(second))
+        return
+    found = [framework.reverse(lambda a: loss(a, degenerate="nan"), a)]
+    if name == "jax":
+        found.append(framework.jax.jit(framework.jax.grad(loss))(a))
+        found.append(framework.jax.jit(framework.jax.hessian(loss))(a))
+    elif name == "torch":
+        found.append(framework.torch.func.vmap(framework.torch.func.grad(loss))(a[None])[0])
+    elif name == "tensorflow":
+        found.append(framework.tf.function(lambda a: framework.reverse(loss, a))(a))
+    assert all(np.all(np.isnan(np.asarray(g))) for g in found)
 
 
 @WITHOUT_JAX

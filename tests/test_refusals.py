@@ -93,6 +93,12 @@ def test_nan_where_values_cannot_be_read(name, which):
     assert np.all(np.isnan(traced_gradient(framework, name, loss, A)))
 
 
+def test_blocks_at_a_closed_cut_have_no_vectors(framework):
+    found = framework.eg.block_diagonalize(framework.array(np.diag([1.0, 1.0, 2.0])), (1,), degenerate="nan")
+    assert np.all(np.isnan(np.diag(framework.numpy(found.blocks))))
+    assert np.all(np.isnan(framework.numpy(found.vectors)))
+
+
 @pytest.mark.parametrize("which", [*WHICH, "a phase"])
 def test_whatever_basis_the_solver_returns(which, monkeypatch):
     """Its own, a random one, and those that hide most: the unit vectors, real where that is possible."""

@@ -515,6 +515,7 @@ ARRAYS = {
     "single": ENTRIES.astype(np.float32),
     "half": ENTRIES.astype(np.float16),
     "the other order of bytes": ENTRIES.astype(">f8"),
+    "half in the other order": ENTRIES.astype(">f2"),
     "integers": (10 * ENTRIES).astype(int),
     "complex": ENTRIES + 1j * ENTRIES[::-1],
     "columns": np.asfortranarray(ENTRIES),

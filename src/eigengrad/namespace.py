@@ -72,6 +72,7 @@ def _array(a: Any) -> Any:
         x = np.asarray(a)
     except ValueError as error:
         raise ShapeError(f"The rows of this list do not make an array: {error}. They must have one length.") from error
+    x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     if x.dtype.kind in "iu":
         return x.astype(np.float64)
     if x.dtype.name not in _KINDS:

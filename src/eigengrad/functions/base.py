@@ -28,13 +28,20 @@ from ..errors import OptionError
 
 def number(name: str, value: Any) -> float:
     """A constant of a function: what is to have a gradient is handed over in `args`."""
-    if not isinstance(value, numbers.Real | np.number | np.bool_) or not math.isfinite(value):
+    if not isinstance(value, numbers.Real | np.number | np.bool_) or not _is_finite(value):
         raise OptionError(
             f"{name} is {value!r}; it can be a finite number. An array to differentiate by goes into args, or is the p "
             "of powm.",
             value=value,
         )
     return float(value)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that is no double
+        return False
 
 
 class Function:
@@ -72,6 +79,14 @@ class _Made(Function):
 
     f: Function
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.f, Function):
+            raise OptionError(
+                f"f is {self.f!r}; it can be one of eigengrad.functions, made with its arguments, as Power(3). "
+                "A callable of yours goes to funm as it is.",
+                value=self.f,
+            )
+
     @property
     def domain(self) -> str:  # type: ignore[override]
         return self.f.domain
@@ -104,10 +119,24 @@ class Derivative(_Made):
             )
         return H
 
+    @property
+    def _known(self) -> Function | None:
+        """f', where f says what it is."""
+        found = self.f.derivative
+        return None if isinstance(found, Derivative) else found
+
+    @property
+    def derivative(self) -> Function:
+        return Derivative(self) if self._known is None else self._known.derivative
+
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
+        if self._known is not None:
+            return self._known.value(xp, x, args)
         return self.f.differences(xp, [x, x], x, args)
 
     def differences(self, xp: Any, x: Points, w: Any, args: Any = ()) -> Any:
+        if self._known is not None:
+            return self._known.differences(xp, x, w, args)
         terms = [self.f.differences(xp, [*x, v], w, args) for v in x]
         return sum(terms[1:], start=terms[0])
 
@@ -120,6 +149,7 @@ class Scaled(_Made):
     f: Function
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "factor", number("factor", self.factor))
 
     def prepare(self, xp: Any, H: Any, *args: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..differences import TERMS, Points, ascending, homogeneous, quotient, ratio, series
+from ..errors import OptionError
 from .base import Function, Scaled, number
 
 
@@ -168,7 +169,10 @@ class Polynomial(Function):
     coefficients: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficients", tuple(number("a coefficient", c) for c in self.coefficients))
+        given = self.coefficients
+        if not isinstance(given, tuple | list | np.ndarray):
+            raise OptionError(f"coefficients is {given!r}; it can be a tuple of numbers, c_0 first.", value=given)
+        object.__setattr__(self, "coefficients", tuple(number("a coefficient", c) for c in given))
 
     def value(self, xp: Any, x: Any, args: Any = ()) -> Any:
         total = 0.0 * x

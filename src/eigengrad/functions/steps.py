@@ -96,3 +96,7 @@ class Band(Function):
 
     def second(self, xp: Any, w: Any, X: Any, Y: Any, times: Any) -> Any:
         return _split(xp, self.value(xp, w), w, X, Y)
+
+    @property
+    def derivative(self) -> Function:
+        return Polynomial((0.0,))

@@ -8,7 +8,7 @@ follow it too.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -114,7 +114,7 @@ def together(xp: Any, *arrays: Any) -> None:
 
 def option(name: str, value: Any, kind: Any) -> Any:
     allowed = kind.__args__  # of a Literal: `get_args` takes as long as a step of a framework
-    if value not in allowed:
+    if not isinstance(value, Hashable) or value not in allowed:  # an array would answer entry by entry
         raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}.", value=value)
     return value
 

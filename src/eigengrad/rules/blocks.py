@@ -171,7 +171,8 @@ def finish(xp: Any, w: Any, V: Any, A: Any, how: Any) -> tuple[Any, Any]:
 def generic(xp: Any, w: Any, V: Any, how: Any) -> tuple[Any, Any]:
     """Merged eigenvalues, V with its phases in the generic basis; set apart by "split", refused at closed cuts."""
     if how.cuts is not None:
-        return refuse_cuts(xp, w, how.cuts, how), V
+        w = refuse_cuts(xp, w, how.cuts, how)
+        return w, _masked(xp, w, V)
 
     def turned() -> Any:
         return V @ xp.cast(generic_rotation(xp, w, same_group(xp, w, None)), V)

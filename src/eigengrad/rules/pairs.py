@@ -165,7 +165,7 @@ def bordered(xp: Any, x: Any, V: Any, W: Any, R: Any, S: Any, edge: Any, how: An
 
 def _bordered(xp: Any, x: Any, how: Any) -> Any:
     *x, V, W, R, S, edge = x
-    system, beside = how.system, xp.where(edge[..., None, :] > 0.0, 0.0, R)
+    system, beside = how.system, xp.where(edge[..., None, :] > 0.0, 0.0 * R, R)  # NaN where it was refused
 
     def run(number: int, *given: Any) -> tuple[Any, ...]:
         *x, w, V, R = given
