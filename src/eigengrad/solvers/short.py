@@ -105,7 +105,9 @@ def congruence(V: Any, X: Any, adjoint: bool = False) -> Any:
     """V X V^H of a Hermitian X, or V^H X V, or V diag(X) V^H of spectra X; None where the kernel does not serve."""
     if not (isinstance(V, np.ndarray) and isinstance(X, np.ndarray)) or V.dtype not in small.BITS:
         return None
-    shape, n = V.shape, V.shape[-1]
-    if n != shape[-2] or X.shape not in (shape, shape[:-1]) or not small.fits(n, V.size // max(n * n, 1)):
+    shape, n, full = V.shape, V.shape[-1], X.shape == V.shape
+    if n != shape[-2] or not small.fits(n, V.size // max(n * n, 1)):
         return None
-    return small.congruence(V, X, None, adjoint) if X.shape == shape else small.congruence(V, None, X)
+    if not (full or X.shape == shape[:-1]) or X.dtype != (V.dtype if full else small.REAL[V.dtype]):
+        return None
+    return small.congruence(V, X, None, adjoint) if full else small.congruence(V, None, X)
