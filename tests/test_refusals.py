@@ -93,6 +93,38 @@ def test_nan_where_values_cannot_be_read(name, which):
     assert np.all(np.isnan(traced_gradient(framework, name, loss, A)))
 
 
+@pytest.mark.parametrize("n", [2, 3, 20, 70])
+def test_what_was_refused_before_is_not_lost_where_all_is_one_cluster(n):
+    eg = harness("numpy").eg
+    for degenerate in ("raise", "nan", "projector"):
+        pullback = eg.vjp(eg.eigh, np.eye(n), degenerate=degenerate)[1]
+        assert np.all(np.isnan(pullback((None, np.full((n, n), np.nan)))))
+
+
+def test_derivatives_of_what_is_refused_are_nan_where_values_are_not_read(framework):
+    """Of the second order too: at one cluster, at a kink, and outside of the domain."""
+    m, eg = framework.m, framework.eg
+    outside = np.diag([-1.0, 1.0, 2.0])
+    if eg.__name__ == "eigengrad.numpy":
+        slopes = (np.log, lambda x: 1 / x, lambda x: -1 / x**2)
+        value, pullback = eg.vjp(eg.funm, outside, slopes, degenerate="nan")
+        assert np.all(np.isnan(value))
+        assert np.all(np.isnan(pullback(np.eye(3))))
+        return
+    one, E = np.eye(3), np.array([[1.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 1.0, 1.0]])
+    for loss in (
+        lambda a: m.sum(framework.array(E) * eg.eigh(a, degenerate="nan").eigenvectors) ** 2,
+        lambda a: eg.spectral(a, lambda w: w[..., 0] ** 2, degenerate="nan"),
+    ):
+        assert np.all(np.isnan(framework.numpy(framework.reverse(loss, framework.array(one)))))
+        assert np.all(np.isnan(framework.hessian(loss, one, E)))
+    for loss in (
+        lambda a: m.sum(eg.funm(a, m.log, degenerate="nan")),
+        lambda a: eg.trace_funm(a, m.log, degenerate="nan"),
+    ):
+        assert np.all(np.isnan(framework.numpy(framework.reverse(loss, framework.array(outside)))))
+
+
 def test_blocks_at_a_closed_cut_have_no_vectors(framework):
     found = framework.eg.block_diagonalize(framework.array(np.diag([1.0, 1.0, 2.0])), (1,), degenerate="nan")
     assert np.all(np.isnan(np.diag(framework.numpy(found.blocks))))

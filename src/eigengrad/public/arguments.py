@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DtypeError, OptionError, ShapeError
 from ..functions import Elementwise, Function, Own
 from ..reading import UPLO
+from ..rules.domain import defined
 from .binding import How, door, option, together
 
 DegenerateFunction = Literal["raise", "nan"]
@@ -94,4 +95,5 @@ def prepare(xp: Any, a: Any, f: Any, args: Any, UPLO: UPLO, degenerate: Any) -> 
         return a, None, how
     w, V = xp.eigenbasis(xp.stop(H), how)
     each = [(v + 0.0 * w[..., 0])[..., None] for v in args]
+    w = defined(xp, w, [xp.stop(v) for v in each], how)
     return a, (w, V, H, xp.concatenate(each, -1) if each else w[..., :0]), how

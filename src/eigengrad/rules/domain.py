@@ -75,6 +75,15 @@ def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
     return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how, _FINITE)  # noqa: E712 - an array
 
 
+def defined(xp: Any, w: Any, args: Any, how: Any) -> Any:
+    """The spectrum, NaN for a matrix of which f has no value: where no error says so, derivatives must not hide it."""
+    if how.degenerate != "nan" and xp.finite(w) is not None:
+        return w
+    with np.errstate(all="ignore"):
+        F = how.function.value(xp, w, args)
+    return xp.where(_any(xp, xp.isfinite(F) == False)[..., None], float("nan"), w)  # noqa: E712 - an array
+
+
 def positive(xp: Any, b: Any, how: Any) -> Any:
     """The spectrum of the B of a pencil, refused where it is not positive."""
 

@@ -57,16 +57,14 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
         try:
             solver = system.solver(number, x)
             found = solver.pairs() if vectors else solver.values()
-        except EigengradError as error:
+        except (EigengradError, np.linalg.LinAlgError) as error:  # LAPACK's of a small matrix that overflowed
             said = isinstance(error, NotFiniteError) or all(np.isfinite(v).all() for v in x)
             if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
-                raise
+                raise error if isinstance(error, EigengradError) else unconverged(error) from error
             return tuple(
                 np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name)
                 for shape, name in shapes
             )
-        except np.linalg.LinAlgError as error:  # of a small matrix inside an iteration, that overflowed
-            raise unconverged(error) from error
         return tuple(v for v in found if v is not None)
 
     batch = tuple(x[0].shape)[: len(x[0].shape) - system.axes] if system.axes else ()

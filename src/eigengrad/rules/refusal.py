@@ -135,10 +135,10 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
 
     The product of absolute values, entry by entry, is the size of which rounding may be left.
     """
-    outside = xp.where(same, 0.0, Q)
+    outside, kept = xp.where(same, 0.0, Q), Q
     Q, X, Y = (xp.stop(x) for x in (Q, X, Y))
 
-    def judged(size: Any) -> Any:
+    def judged(size: Any, outside: Any) -> Any:
         allowed = rounding(xp, w, 1.0, how)[..., None] * size
         bad = same & (xp.abs(Q) > allowed)
         text = _CURVATURE if how.degenerate == "subgradient" else _BASIS  # whose first derivatives have no vectors
@@ -147,12 +147,14 @@ def refuse_basis(xp: Any, Q: Any, X: Any, Y: Any, w: Any, same: Any, how: Any) -
 
     def clusters() -> Any:
         size = xp.sizes(X, Y)
-        return judged(size + xp.swapaxes(size, -1, -2))
+        # What was refused before is NaN, and is not to be lost where all is inside.
+        return judged(size + xp.swapaxes(size, -1, -2), xp.where(same, 0.0 * kept, kept))
 
     def phases() -> Any:
-        return judged(2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]) if xp.iscomplex(Q) else outside
+        size = 2.0 * xp.sum(xp.abs(X) * xp.abs(Y), -2)[..., None, :]
+        return judged(size, outside)
 
-    return where_clustered(xp, w, how, clusters, phases)
+    return where_clustered(xp, w, how, clusters, phases if xp.iscomplex(Q) else lambda: outside)
 
 
 def refuse_edge(xp: Any, gw: Any, edge: Any, w: Any, how: Any) -> Any:

@@ -82,7 +82,7 @@ def pairs(xp: Any, w: Any, how: Any) -> Any:
     near = xp.abs(gap) <= NEAR * largest(xp, w)[..., None]
     if xp.any(near & (xp.embed(xp.ones_like(w)) == 0.0)) is False:
         return quotient
-    mean = xp.total(lambda i: _row(xp, w, i, how), xp.size(w))
+    mean = xp.total(lambda i: _row(xp, w, i, how), xp.size(w)) + 0.0 * quotient  # NaN where ∇h was refused
     size = xp.abs(w)[..., :, None] + xp.abs(w)[..., None, :]
     error = xp.eps(w) * (xp.abs(g)[..., :, None] + xp.abs(g)[..., None, :] + size * xp.abs(mean))
     inside = equal | (xp.abs(mean - quotient) * xp.abs(gap) <= 8.0 * error)
