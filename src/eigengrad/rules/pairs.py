@@ -60,7 +60,9 @@ def solve(xp: Any, x: Any, how: Any, vectors: bool = True) -> tuple[Any, ...]:
         except (EigengradError, np.linalg.LinAlgError) as error:  # LAPACK's of a small matrix that overflowed
             said = isinstance(error, NotFiniteError) or all(np.isfinite(v).all() for v in x)
             if how.degenerate != "nan" and said:  # else it is refused where it can be read, or leaves a batch alone
-                raise error if isinstance(error, EigengradError) else unconverged(error) from error
+                if isinstance(error, EigengradError):
+                    raise
+                raise unconverged(error) from error
             return tuple(
                 np.full([x[0].shape[-1] if m is None else m for m in shape[len(batch) :]], np.nan, name)
                 for shape, name in shapes
