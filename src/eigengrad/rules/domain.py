@@ -79,7 +79,10 @@ def defined(xp: Any, w: Any, args: Any, how: Any) -> Any:
     """The spectrum, NaN for a matrix of which f has no value: where no error says so, derivatives must not hide it."""
     if how.degenerate != "nan" and xp.finite(w) is not None:
         return w
-    with np.errstate(all="ignore"):
+    if isinstance(w, np.ndarray):
+        with np.errstate(all="ignore"):
+            F = how.function.value(xp, w, args)
+    else:  # a compiler does not follow NumPy's contexts
         F = how.function.value(xp, w, args)
     return xp.where(_any(xp, xp.isfinite(F) == False)[..., None], float("nan"), w)  # noqa: E712 - an array
 
