@@ -228,3 +228,21 @@ def test_entries_that_are_not_read_do_not_matter(framework):
     g = framework.gradient(Weights([1.0, 0.0]), A, "L")
     assert np.all(np.isfinite(g))
     assert g[0, 1] == 0.0
+
+
+def test_a_b_that_is_not_finite_leaves_the_other_pencils_alone():
+    eg = harness("numpy").eg
+    a, b = np.stack([np.diag([1.0, 2.0, 3.0])] * 3), np.stack([np.eye(3), np.full((3, 3), np.nan), np.eye(3)])
+    w = eg.eigh(a, b=b, subset_by_index=(0, 0), degenerate="nan").eigenvalues
+    assert np.array_equal(w, [[1.0], [np.nan], [1.0]], equal_nan=True)
+
+
+def test_one_sided_derivatives_have_none_of_their_own_where_values_cannot_be_read():
+    """Neither a first, which is NaN, nor a second."""
+    h = harness("torch")
+    E, func = h.array(np.array([[1.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 1.0, 1.0]])), h.torch.func
+    first = func.grad(lambda a: h.eg.directional_derivative(a, E)[0])
+    second = func.grad(lambda a: (first(a) * E).sum())
+    for derivative in (first, second):
+        found = func.vmap(derivative)(h.array(np.diag([1.0, 2.0, 3.0])[None]))
+        assert np.all(np.isnan(h.numpy(found)))
