@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 from itertools import product
 
 import losses
@@ -88,6 +92,102 @@ def test_the_branch_of_single_eigenvalues_and_the_other(jax, complex_, monkeypat
         for found in ([one(a) for a in A], both(A)):
             for g, t in zip(found, true, strict=True):
                 assert np.max(np.abs(g - t)) <= 1e-12 * np.max(np.abs(t))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+def test_large_matrices_beside_the_program(jax, dtype, monkeypatch):
+    """First derivatives by NumPy's rules, called back: of every matrix of a batch, of which one is refused and one no
+    number; of one vector, and of all."""
+    from eigengrad.jax import large, small
+
+    monkeypatch.setattr(halves, "LEAST", 2)
+    monkeypatch.setattr(large, "LEAST", 2)
+    monkeypatch.setattr(small, "serves", lambda V: False)
+    jnp, rng, n = jax.numpy, np.random.default_rng(34), 6
+    complex_, allowed = dtype == "complex64", 2e-4 if dtype == "complex64" else 1e-12
+    exact = [truth.with_spectrum(w, rng, complex_) for w in ([-3, -1, 0.5, 1, 2, 3], [-3, 1, 1, 1, 2, 3])]
+    loss = losses.of_columns(0, 1, n, rng, complex_)
+    A = jnp.asarray(np.stack([*map(truth.double, exact), 2 * np.eye(n), np.full((n, n), np.nan)]), dtype)
+    C, E = jnp.asarray(loss.C, dtype), jnp.asarray(hermitian(rng, complex_, n), dtype)
+
+    def one(a):
+        v = eigengrad.jax.eigh(a).eigenvectors[:, 0]
+        return jnp.real(jnp.conj(v) @ C @ v)
+
+    def every(a):  # tr C A^2 + (tr A)^2
+        w, V = eigengrad.jax.eigh(a)
+        return jnp.real(jnp.sum(jnp.conj(V) * (C @ (V * w**2)))) + jnp.sum(w) ** 2
+
+    programs = [jax.jit(jax.vmap(jax.grad(f))) for f in (one, every)]
+    assert all("callback" in program.lower(A).as_text() for program in programs)
+    first, found = (np.conj(program(A)) for program in programs)
+    for i, H in enumerate(exact):
+        assert_near(first[i], truth.double(truth.gradient(loss, H)), allowed)
+    assert_near(found[0], C @ A[0] + A[0] @ C + 2 * np.trace(A[0]) * np.eye(n), allowed)
+    assert np.isnan(first[2:]).all()
+    assert np.isnan(found[1:]).all()  # values and vectors apart, which equal values do not say how to put together
+    with pytest.raises(DegenerateError):
+        jax.grad(one)(A[2])
+    second = jax.jit(lambda a: jax.jvp(lambda a: jnp.conj(jax.grad(every)(a)), (a,), (E,))[1])(A[0])
+    assert_near(second, C @ E + E @ C + 2 * np.trace(E) * np.eye(n), allowed)
+
+
+def assert_near(found, true, allowed):
+    assert np.max(np.abs(found - true)) <= allowed * np.max(np.abs(true))
+
+
+def test_the_checks_of_shard_map(jax):
+    """Which asks of every array over which axes it varies, while it traces: of those of rules, kernels, calls back."""
+    from jax.sharding import Mesh, PartitionSpec
+
+    jnp, rng, eg, n = jax.numpy, np.random.default_rng(33), eigengrad.jax, 3
+    A = np.stack([hermitian(rng, False, n) + 3 * n * np.eye(n) for _ in range(2)])
+    C, E = hermitian(rng, False, n), hermitian(rng, False, n)
+    mesh, across = Mesh(np.array(jax.devices()[:1]), ("d",)), PartitionSpec("d")
+
+    def vectors(found):
+        w, V = found
+        return jnp.sum(w**3) + jnp.sum((V * jnp.sin(w)) @ V.T * C)
+
+    functions = [
+        lambda a: vectors(eg.eigh(a)),
+        lambda a: vectors(eg.eigh(a, b=jnp.asarray(C @ C + np.eye(n)))),
+        lambda a: vectors(eg.eigh(a, subset_by_index=(0, 1))),
+        lambda a: jnp.sum(eg.block_diagonalize(a, cuts=[1]).blocks[0] ** 2),
+        lambda a: jnp.sum(eg.logm(a) * C),
+        lambda a: eg.spectral(a, lambda w: jnp.sum(w**4, -1)),
+    ]
+    for f in functions:
+        g = jax.grad(f)
+        modes = [
+            g,
+            lambda a, g=g: jax.jvp(g, (a,), (E,))[1],
+            lambda a, g=g: jax.grad(lambda a: jnp.sum(g(a) * E))(a),
+        ]
+        for mode in modes:
+            jax.make_jaxpr(jax.shard_map(jax.vmap(mode), mesh=mesh, in_specs=across, out_specs=across))(A)
+    g = jax.vmap(jax.grad(functions[0]))
+    found = jax.jit(jax.shard_map(g, mesh=mesh, in_specs=across, out_specs=across))(A)
+    assert_near(found, jax.jit(g)(A), 1e-12)
+
+
+def test_a_batch_on_two_devices_is_gathered_nowhere():
+    """Not for the kernel, nor for what is called back."""
+    code = """
+        import jax, numpy as np
+        import eigengrad.jax
+        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+        lies = NamedSharding(Mesh(np.array(jax.devices()), ("d",)), PartitionSpec("d"))
+        loss = lambda A: (lambda w, V: (w**2).sum() + (V[:, 0] ** 4).sum())(*eigengrad.jax.eigh(A))
+        for n in 3, 512:
+            A = jax.ShapeDtypeStruct((2, n, n), np.float32, sharding=lies)
+            print(jax.jit(jax.grad(loss)).lower(A).compile().as_text().count("all-gather"))
+    """
+    flags = "--xla_force_host_platform_device_count=2"
+    run = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env={**os.environ, "XLA_FLAGS": flags})
+    assert done.stdout.split() == ["0", "0"]
 
 
 def test_refusals_are_errors_eagerly_and_nan_when_traced(jax):

@@ -315,6 +315,9 @@ def kernel_is_true(dtype=np.float64, count=1):
     w, V, happened = small.eigh(A, small.MERGED)
     assert not happened
     assert np.all(w[:, 1] == w[:, 2])
+    turns = [np.linalg.qr(normal((4, 4), rng, dtype))[0] for _ in range(20)]  # of which rounding splits most
+    merged = small.eigh(np.array([(T * [1.0, 2.0, 2.0, 5.0]) @ adjoint(T) for T in turns], dtype), small.MERGED)[0]
+    assert np.all(merged[:, 1] == merged[:, 2])
     mask = np.array([0, 1, 1, 0], dtype)
     gA, refused = small.pullback(w, V, None, 2 * C @ V * mask, True)
     P, S = (Q * mask) @ adjoint(Q), (Q * [-1.0, 0.0, 0.0, 1 / 3]) @ adjoint(Q)

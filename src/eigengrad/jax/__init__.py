@@ -23,7 +23,7 @@ from ..public import BlocksResult, EighResult, bind
 from ..reading import READINGS, affine
 from ..rules import Rule
 from ..rules.registry import RULES
-from . import calculus, host, look, small, tiles
+from . import calculus, calls, host, look, small, tiles
 
 __all__ = [
     "BlocksResult",
@@ -152,11 +152,9 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
 
     mlir.register_lowering(primitive, compiled)
 
-    def shapes(*x: Any, how: Any) -> list[Any]:
-        found = jax.eval_shape(lambda *x: function(*x, how=how), *[jax.ShapeDtypeStruct(v.shape, v.dtype) for v in x])
-        return [jax.core.ShapedArray(o.shape, o.dtype) for o in found]
-
-    primitive.def_abstract_eval(shapes)
+    primitive.def_abstract_eval(
+        lambda *x, how: calls.abstract(lambda *x: [look.alike(v, *x) for v in function(*x, how=how)], *x)
+    )
 
     def batch(x: Sequence[Any], axes: Sequence[Any], how: Any) -> tuple[Any, Any]:
         host.batches(how.system)
@@ -170,7 +168,7 @@ def _primitive(name: str, function: Callable[..., tuple[Any, ...]], run: Any = N
 
 
 def _fitted(g: Any, like: Any) -> Any:
-    return ad.Zero(like.aval) if g is None else jnp.conj(g).astype(like.aval.dtype)
+    return ad.Zero(like.aval) if g is None else look.alike(jnp.conj(g).astype(like.aval.dtype), like)
 
 
 @cache

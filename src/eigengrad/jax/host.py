@@ -14,6 +14,7 @@ from jax.experimental import sparse
 
 from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
 from ..solvers import Pattern, order
+from . import look
 
 HALF = ("float16", "bfloat16")
 DTYPES = (*HALF, "float32", "float64", "complex64", "complex128")
@@ -47,7 +48,7 @@ def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:
             found = [np.full(s.shape, np.nan, s.dtype) for s in kinds]
         return tuple(np.asarray(v, s.dtype) for v, s in zip(found, kinds, strict=True))
 
-    return tuple(jax.pure_callback(called, kinds, *x))
+    return tuple(look.alike(v, *x) for v in jax.pure_callback(called, kinds, *x))
 
 
 def compiles(system: Any) -> None:

@@ -48,3 +48,16 @@ def any_nan(arrays: Any) -> Any:
 
 def finite(x: Any) -> bool | None:
     return None if isinstance(x, jax.core.Tracer) else bool(jnp.all(jnp.isfinite(x)))
+
+
+def _varies(x: Any) -> frozenset[str]:
+    """Over which axes of shard_map."""
+    found = getattr(getattr(x, "aval", x), "manual_axis_type", None)
+    return found.varying if found else frozenset()
+
+
+def alike(v: Any, *like: Any) -> Any:
+    """v, said to vary as those do: JAX asks for that, and takes what is constant, or called back, to be everywhere the
+    same."""
+    missing = frozenset().union(*map(_varies, like)) - _varies(v)
+    return jax.lax.pcast(v, tuple(missing), to="varying") if missing else v

@@ -1,8 +1,6 @@
 """First derivatives in JAX: of small matrices by the compiled kernel, as custom calls of XLA on the CPU.
 
-Each is a primitive that knows the rule it stands for: for other processors, and in a program that is exported, where
-nobody has our kernel, it is lowered as that rule, and derivatives of the pullback are the rule's. So the pullback of
-large matrices is one too: what it computes is not differentiated, and needs less memory.
+Where it does not serve, large.py does, or the rules as they are.
 """
 
 from __future__ import annotations
@@ -15,65 +13,36 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
 
-from .. import halves
 from ..public.binding import How
 from ..reading import READINGS
 from ..rules import Rule, blocks
 from ..rules.blocks import BLOCKS
 from ..solvers import short, small
-from . import look, tiles
+from . import calls, look, tiles
+from .large import PULL, large
 
 #: Up to which order one matrix alone costs less than LAPACK's call and the compiled steps of a rule.
 ALONE = 12
-#: Made for the interface of JAX 0.10; in 0.6, registering a handler crashes the process.
-_HANDLERS = small.xla() if jax.__version_info__ >= (0, 10) else None
+_HANDLERS = small.xla() if calls.SERVES else None
 
 
-def _primitive(name: str, shapes: Callable[..., list[Any]], handler: int | None = None) -> Primitive:
-    """`option` is what the kernel is told, `rule` what is computed where there is none."""
-    primitive = Primitive(name)
-    primitive.multiple_results = True
-    compiled = jax.jit(
-        lambda *x, option, rule: primitive.bind(*x, option=option, rule=rule), static_argnames=("option", "rule")
-    )
+def _by_kernel(name: str, handler: int) -> Callable[..., Any] | None:
+    """What lowers a primitive to a handler of the kernel."""
+    if not _HANDLERS:
+        return None
+    jax.ffi.register_ffi_target(f"eigengrad_{name}", _HANDLERS[handler], platform="cpu")
 
-    def run(*x: Any, option: int, rule: Any) -> Any:
-        """Where nothing is to be compiled there is no custom call."""
-        return rule(*x) if jax.config.jax_disable_jit else compiled(*x, option=option, rule=rule)
-
-    primitive.def_impl(run)
-    primitive.def_abstract_eval(lambda *x, option, rule: [jax.core.ShapedArray(o.shape, o.dtype) for o in shapes(*x)])
-
-    def by_rule(context: Any, *x: Any, option: int, rule: Any) -> Any:
-        return mlir.lower_fun(rule, multiple_results=True)(context, *x)
-
-    def by_kernel(context: Any, *x: Any, option: int, rule: Any) -> Any:
-        if getattr(context.module_context.lowering_parameters, "for_export", False):
-            return by_rule(context, *x, option=option, rule=rule)
+    def lowered(context: Any, *x: Any, option: int, rule: Any) -> Any:
         return jax.ffi.ffi_lowering(f"eigengrad_{name}")(context, *x, option=np.int32(option))
 
-    mlir.register_lowering(primitive, by_rule)
-    if _HANDLERS and handler is not None:
-        jax.ffi.register_ffi_target(f"eigengrad_{name}", _HANDLERS[handler], platform="cpu")
-        mlir.register_lowering(primitive, by_kernel, platform="cpu")
-
-    def batch(x: Any, axes: Any, option: int, rule: Any) -> tuple[Any, Any]:
-        size = next(v.shape[axis] for v, axis in zip(x, axes, strict=True) if axis is not None)
-        out = primitive.bind(
-            *(batching.bdim_at_front(v, d, size) for v, d in zip(x, axes, strict=True)), option=option, rule=rule
-        )
-        return out, [0] * len(out)
-
-    batching.primitive_batchers[primitive] = batch
-    return primitive
+    return lowered
 
 
-_EIGH = _primitive("small_eigh", lambda A: [jax.ShapeDtypeStruct(A.shape[:-1], jnp.finfo(A.dtype).dtype), A], 0)
-_PULL = _primitive("small_pull", lambda w, V, gw, gV: [V], 1)
-_PULL_LARGE = _primitive("pull", lambda w, V, *g: [V])
+_EIGH = calls.primitive("small_eigh", lambda A: [jnp.real(A[..., 0]), A], _by_kernel("small_eigh", 0))
+_PULL = calls.primitive(
+    "small_pull", lambda w, V, gw, gV: [V + gV + (w + gw)[..., None, :]], _by_kernel("small_pull", 1)
+)
 
 
 def serves(V: Any) -> bool:
@@ -82,11 +51,6 @@ def serves(V: Any) -> bool:
         return False
     n, batch = V.shape[-1], prod(V.shape[:-2])
     return small.fits(n, batch) and (n <= ALONE or batch > 1)
-
-
-def large(V: Any) -> bool:
-    """Whether memory counts."""
-    return isinstance(V.shape[-1], int) and V.shape[-1] >= halves.LEAST
 
 
 def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
@@ -107,10 +71,11 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
 
     @cache
     def first(by: Any, how: Any, given: tuple[bool, bool]) -> Callable[..., Any]:
-        def rule(w: Any, V: Any, *g: Any) -> Any:
-            W, rest = w[..., None] * jnp.eye(w.shape[-1], dtype=V.dtype), iter(g)
+        def rule(w: Any, V: Any, *g: Any, space: Any = xp) -> Any:
+            """Of arrays of JAX, or of the `space` of NumPy."""
+            W, rest = space.embed(space.cast(w, V)), iter(g)
             gw, gV = (next(rest) if there else None for there in given)
-            return [by(xp, (w, W, V, W), filled((w, W, V, W), (gw, None, gV, None)), how)]
+            return [by(space, (w, W, V, W), filled((w, W, V, W), (gw, None, gV, None)), how)]
 
         return rule
 
@@ -120,7 +85,7 @@ def attach(xp: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..
         (w, _, V, _), g = out, (gout[0], gout[2])
         rule = first(by, how.but(first=True), tuple(x is not None for x in g))
         if reading is None:
-            return _PULL_LARGE.bind(w, V, *(x for x in g if x is not None), option=0, rule=rule)[0]
+            return PULL.bind(w, V, *(x for x in g if x is not None), option=0, rule=rule)[0]
         return _PULL.bind(w, V, *g, option=4 * reading + (how.degenerate != "subgradient"), rule=rule)[0]
 
     @pulled.defjvp  # type: ignore[untyped-decorator]
