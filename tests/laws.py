@@ -296,13 +296,16 @@ def law_second_symmetry(case):
 
 
 def law_second_at_a_stationary_point(case):
-    """C commutes with A, so the gradient of the projectors is 0; its derivative is not."""
-    C = case.C
+    """C commutes with A, so the gradient of the projectors is 0; its derivative is not. Where A is diagonal it is 0 to
+    the last bit."""
+    C, Q, H = case.C, case.Q, case.H
     try:
-        case.C = case.matrix(case.constant())
-        law_second_differences(case)
+        for basis in (Q, np.eye(case.n, dtype=Q.dtype)):
+            case.Q = basis
+            case.C, case.H = case.matrix(case.constant()), case.matrix(case.spectrum)
+            law_second_differences(case)
     finally:
-        case.C = C
+        case.C, case.Q, case.H = C, Q, H
 
 
 def law_transposes(case):
@@ -417,7 +420,12 @@ def law_pencil_units(case):
 
 
 def law_pencil_near(case):
-    """A cluster split by far more than rounding, and a B of condition 1e4: the digits of a projector are kept."""
+    """A cluster split by far more than rounding, and a B of condition 1e4: the digits of a projector are kept.
+
+    Where all is 0, its scale would be that of the split.
+    """
+    if not case.spectrum.any():
+        return
     noise = np.where(np.sum(case.same, 0) > 1, case.rng.uniform(-0.5, 0.5, case.n), 0.0) * 2e-9 * case.size
     P, roots = pencil(case, 1e4)[0], case.matrix(np.logspace(0, -2, case.n))
     near = hermitian(roots @ case.matrix(np.sort(case.spectrum + noise)) @ roots)

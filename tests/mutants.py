@@ -568,8 +568,8 @@ MUTANTS = (
     Mutant(
         "pencil, rounding judged in units",
         "rules/pencil.py",
-        "(w, W, V / d, echo), (gw, gW, d * gV, gecho)",
-        "out, gout",
+        "own, g = V / d, d * gV",
+        "own, g = V, gV",
         ("pencil_units",),
     ),
     Mutant("pencil, any b", "rules/domain.py", "bad = b <= tolerance(xp, b)", "bad = b != b", ("pencil_equal",)),

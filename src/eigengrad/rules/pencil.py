@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clusters import generic_phases, merge, pencil_tolerance
+from ..clusters import generic_phases, lengths, merge, pencil_tolerance
 from ..reading import adjoint, hermitian
 from . import Rule, blocks
 from .blocks import generic, inside, middle, same_block
@@ -75,7 +75,9 @@ def _pencil_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
 
 def _pencil_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
     (w, W, V, echo), (gw, gW, gV, gecho), d = out, gout, units(xp, x[1])
-    T = hermitian(xp, middle(xp, (w, W, V / d, echo), (gw, gW, d * gV, gecho), how))  # V^H gV, judged without units
+    own, g = V / d, d * gV  # V^H gV, judged without units
+    size = xp.max(lengths(xp, xp.stop(own)), -1)[..., None, None]  # of columns that are no unit vectors
+    T = hermitian(xp, middle(xp, (w, W, own, echo), (gw, gW, g, gecho), how, lengths=g * xp.cast(size, g)))
     Q = hermitian(xp, adjoint(xp, V) @ gV)
     return tuple(V @ X @ adjoint(xp, V) for X in (T, -0.5 * (T @ W + W @ T + Q)))
 
