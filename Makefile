@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:
 	@echo "make demo        install with all frameworks, show the three gradients and who is right"
 	@echo "make demo-numpy  the same with NumPy and SciPy alone: a small download"
-	@echo "make test        install with all frameworks, run the tests; of what is compiled or traced, every fourth case"
+	@echo "make test        install with all frameworks, run the tests; of what is compiled or traced, every sixth case"
 	@echo "make test-all    every case: half an hour on two cores"
 	@echo "make test-bare   the command line with NumPy and SciPy alone, and without a compiler"
 	@echo "make test-browser  the pages of reports in Chromium, which must be installed, with its chromedriver"
