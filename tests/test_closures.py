@@ -46,6 +46,7 @@ def test_in_tensorflow_by_an_accumulator_and_around_a_function(call):
     assert np.allclose(stopped(a, b), function(a, seen(h.m, 2.0, call)))
 
 
+@pytest.mark.slow
 @CALLS
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # compilers'
 def test_in_torch_by_a_compiler(call):

@@ -177,6 +177,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form", "n", "complex_", "pencil"), CELLS)
 def test_derivatives_by_values_are_the_truth(name, form, n, complex_, pencil):
     h, (case, slope, mixed) = harness(name), case_of(n, complex_, pencil)
@@ -354,6 +355,7 @@ def test_an_operator_has_factors(n, pencil):
         eg.hvp(eg.eigsh, op(A), op(E), cotangents, case.k, **moving, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize(
     ("options", "order"),
@@ -475,6 +477,7 @@ def lattice(name):
     return case, t.slope(case.dense(case.E)), t.mixed(case.dense(case.E), case.dense(case.F))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"sigma": -0.5}, {"which": "SA"}], ids=str)
 @pytest.mark.parametrize("name", LATTICES)
 def test_whole_clusters_have_derivatives(name, options):

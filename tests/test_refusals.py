@@ -84,6 +84,7 @@ def test_of_a_diagonal_matrix_whose_vectors_are_the_unit_vectors(framework, spec
         assert info.value.measured > 100 * info.value.allowed
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # compilers'
 @pytest.mark.parametrize("which", [*WHICH, "a phase"])
 @pytest.mark.parametrize("name", [p for p in names() if p.values[0] in TRACED])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -413,6 +414,16 @@ HERMITIAN = {
 }
 
 
+def one_copy(text, kept):
+    """The kernel of one type, for one instruction set, for all sizes at once: a tenth of the time of a compiler."""
+    text = text.replace("defined(__x86_64__)", "0").replace("(base, , SIZES)", "(base, , ONE_COPY)")
+    for kind in {"f64", "c128", "f32", "c64"} - {kept}:
+        text, left_out = re.subn(rf'#define PARTS .\n#define TYPE {kind}\n#include "type.h"\n', "", text)
+        assert left_out == 1
+        text = text.replace(f"OF(isa, {kind})", "{{0}}")
+    return text
+
+
 @NO_KERNEL
 @pytest.mark.skipif(shutil.which("cc") is None, reason="a mutant must be compiled, and there is no compiler")
 @pytest.mark.parametrize("mutant", [*MUTANTS, *(f"complex: {name}" for name in HERMITIAN)])
@@ -425,13 +436,8 @@ def test_mutants_of_the_kernel_are_caught(mutant, tmp_path, monkeypatch):
     text = places[0].read_text(encoding="utf-8")
     assert text.count(before) == 1
     places[0].write_text(text.replace(before, after), encoding="utf-8")
-    lanes = tmp_path / "lanes" / "lanes.c"  # one copy, for one instruction set: a quarter of the time
-    one = (
-        lanes.read_text(encoding="utf-8")
-        .replace("defined(__x86_64__)", "0")
-        .replace("(base, , SIZES)", "(base, , ONE_COPY)")
-    )
-    lanes.write_text(one, encoding="utf-8")
+    lanes = tmp_path / "lanes" / "lanes.c"
+    lanes.write_text(one_copy(lanes.read_text(encoding="utf-8"), "c128" if complex_ else "f64"), encoding="utf-8")
     files = (tmp_path / "lanes").glob("*.c")
     library = tmp_path / f"_lanes{importlib.machinery.EXTENSION_SUFFIXES[-1]}"
     include = sysconfig.get_paths()["include"]

@@ -196,6 +196,7 @@ def test_accumulators_in_clusters(tf):
     assert abs(float(forward(tf, lambda a: forward(tf, value, a, E), a, E)) - two) <= 1e-12 * np.max(np.abs(h))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
 def test_where_products_are_rounded_single_precision_is_computed_in_double(tf, dtype, monkeypatch):
     """On GPUs that have products of ten bits they are TensorFlow's default."""

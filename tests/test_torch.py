@@ -43,6 +43,7 @@ def test_gradcheck_real(torch, UPLO, shape):
     assert torch.autograd.gradgradcheck(function, a, check_fwd_over_rev=True)
 
 
+@pytest.mark.slow
 @UPLOS
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 2, 2)], ids=str)
 def test_gradcheck_complex(torch, UPLO, shape):
@@ -58,6 +59,7 @@ def test_gradcheck_of_eigenvalues(torch, UPLO):
     assert torch.autograd.gradgradcheck(lambda a: eigengrad.torch.eigvalsh(a, UPLO), a, check_fwd_over_rev=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize("name", ["sqrtm", "logm", "expm", "own", "projector", "trace_funm", "logdet", "spectral"])
 def test_gradcheck_of_functions_at_repeated_eigenvalues(torch, name, complex_):
@@ -81,6 +83,7 @@ def at(spectrum, complex_):
     return truth.double(truth.with_spectrum(spectrum, np.random.default_rng(21), complex_))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "degenerate"), [((4, 5), "raise"), ((0, 3), "projector")], ids=["outside", "projector"]
 )
@@ -341,6 +344,7 @@ def test_autocast_leaves_the_precision_alone(torch, compiled):
     assert (found - true).abs().max() <= 1e-3 * true.abs().max()
 
 
+@pytest.mark.slow
 @COMPILER
 @pytest.mark.parametrize("n", [4, 20, 130])
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
