@@ -394,7 +394,7 @@ def law_pencil_duality(case):
 def law_pencil_differences(case):
     """Gradient and second derivative in A and B, along directions out of the degenerate set."""
     P, E = pencil(case)
-    step = 1e-2 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
+    step = 2e-3 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
     g = pencil_gradient(case, P)
     true = differences(lambda P: case.loss(*eg.eigh(P[0], b=P[1])), P, E, step)
     assert abs(true - inner(g, E)) <= 1e-6 * (1 + np.abs(g).sum()), f"differences {true} against {inner(g, E)}"
@@ -959,7 +959,7 @@ def _moved_pairs(x, dx, how):
 def law_few_second_differences(case):
     """The derivative of the gradient of a few, along directions out of the degenerate set."""
     P, E = pencil(case)
-    step = 1e-2 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
+    step = 2e-3 * min(case.gap, 1.0) / max(1.0, np.linalg.norm(E))
     for lo, hi in few_of(case)[:3]:
         cotangents, options = of_few(case, lo, hi)[0], {"subset_by_index": (lo, hi)}
 
