@@ -3,20 +3,20 @@
     python benchmarks/bench.py [--quick] [--framework NAME …] [--only GROUP …] [--threads N …] [--out FILE]
 
 One process a framework; ours and the others take turns in it, in alternating order, and every turn is kept. The first
-number of threads measures everything, each further one the batches of the group `small` in double precision. Ctrl-C
-leaves what was measured so far as a valid file. `page.py` makes the page and its plots out of it.
+number of threads measures everything, each further one the batches of the group `small` in double precision, in turns
+with a process of the first. Ctrl-C leaves what was measured so far as a valid file. `page.py` makes the page and its
+plots out of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import machine
 import pools
 from cases import FRAMEWORKS, GROUPS, Case, cases
+from processes import Process, rounds
 from progress import Progress
 from sections import short
 from timing import Effort
@@ -31,9 +32,11 @@ from timing import Effort
 from eigengrad.frameworks import FRAMEWORKS as KNOWN
 from eigengrad.frameworks import version
 
-HERE = Path(__file__).parent
-OUT = HERE / "results" / "speed.json"
+OUT = Path(__file__).parent / "results" / "speed.json"
 SCHEMA = 1
+
+#: What is measured with one number of threads and another, in turns: as many of each, and what is compared alone.
+BESIDE = {"effort": Effort(least=9, most=9), "only": ["gradient"], "turns": True}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -118,41 +121,33 @@ class Run:
         self.save()
 
     def one(self, process: dict[str, Any], asked: list[Case]) -> None:
-        """A process in a session of its own, so that Ctrl-C reaches this one alone, which ends it."""
-        how = self.options
-        effort = Effort(0.2, 3, 7) if how.quick else Effort()
-        task = {"framework": process["framework"], "threads": process["threads"], "cases": asked}
-        task |= {"clock": how.clock, "effort": effort}
-        command = [sys.executable, str(HERE / "worker.py"), json.dumps(task)]
-        title = f"{KNOWN[process['framework']].title}, {process['threads']} thread" + "s" * (process["threads"] > 1)
+        """Of a further number of threads, in turns with a process of the first."""
+        how, threads, first = self.options, process["threads"], self.options.threads[0]
+        task = {"framework": process["framework"], "cases": asked, "clock": how.clock}
+        task |= {"effort": Effort(0.2, 3, 7) if how.quick else Effort()} if threads == first else BESIDE
+        title = f"{KNOWN[process['framework']].title}, {threads} thread" + "s" * (threads > 1)
         self.progress.show(f"{title} starts")
         process["load"] = machine.load()
-        environment = pools.environment(process["threads"])
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            worker = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-            )
-            try:
-                for line in worker.stdout or ():
-                    self.hear(json.loads(line), process, title)
-                worker.wait()
-            finally:
-                if worker.poll() is None:
-                    worker.kill()
-                    worker.wait()
-            if worker.returncode:
-                log.seek(0)
-                said = log.read().strip().splitlines()
-                process["failed"] = f"ended with {worker.returncode}: {said[-1] if said else 'without a word'}"
-                self.progress.say(f"{title} {process['failed']}")
+        with contextlib.ExitStack() as stack:
+            counts = dict.fromkeys((first, threads))
+            workers = [stack.enter_context(Process({**task, "threads": count})) for count in counts]
+            fewer: list[dict[str, Any]] = []  # what a process of the first number has said of each case, in order
+            for number, line in rounds(*workers):
+                if number == len(workers) - 1:
+                    self.hear(line, process, title, fewer)
+                elif "result" in line:
+                    fewer.append({"fewer": line["result"]["seconds"]})
+            if failed := next(filter(None, (worker.failure() for worker in workers)), None):
+                process["failed"] = failed
+                self.progress.say(f"{title} {failed}")
 
-    def hear(self, line: dict[str, Any], process: dict[str, Any], title: str) -> None:
+    def hear(self, line: dict[str, Any], process: dict[str, Any], title: str, fewer: list[dict[str, Any]]) -> None:
         if "case" in line:
             self.progress.show(f"{title}: {line['case']}")
         elif "result" in line:
             self.progress.done += 1
             own = {"framework": process["framework"], "threads": process["threads"]}
-            self.found["results"].append(own | line["result"])
+            self.found["results"].append(own | line["result"] | (fewer.pop(0) if fewer else {}))
             self.save()
         else:
             process |= line

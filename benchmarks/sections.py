@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from cases import FRAMEWORKS
-from results import LOSSES, TITLES, comparisons, many, others, own, pick, ratio, seconds
+from results import LOSSES, TITLES, Spread, comparisons, many, others, own, pick, ratio, seconds
 from tables import between, name, number, picture, prose, section, show, table, time
+from timing import ratios
 
 HOME = "eigengrad"
 
@@ -151,22 +152,20 @@ def each(row: dict[str, Any] | None, library: str) -> str:
 
 
 def threads(found: dict[str, Any]) -> str:
-    """Wall time of the same batches, in another process with more threads."""
+    """Wall time of the same batches with more threads, turn by turn beside a process with fewer."""
     first, *more = found["threads"]
     lines = []
-    for count in more:
-        for row in pick(found, threads=count, group="small"):
-            same = {key: row[key] for key in ("framework", "group", "n", "batch", "dtype")}
-            for alone in pick(found, **same):
-                cells = []
-                for library in (HOME, own(row)):
-                    a, b = seconds(row, library, "gradient"), seconds(alone, library, "gradient")
-                    cells.append(number(float(np.median(a) / np.median(b))) if a and b else "")
-                what = f"{row['batch']:,} of {row['n']}×{row['n']}, {row['dtype']}"
-                lines.append([TITLES[row["framework"]], what, str(count), *cells])
+    for row in (row for count in more for row in pick(found, threads=count, group="small")):
+        fewer = {**row, "seconds": row.get("fewer", {})}
+        cells = []
+        for library in (HOME, own(row)):
+            a, b = seconds(row, library, "gradient"), seconds(fewer, library, "gradient")
+            cells.append(show(Spread.of(ratios(a, b))) if a and b else "")
+        what = f"{row['batch']:,} of {row['n']}×{row['n']}, {row['dtype']}"
+        lines.append([TITLES[row["framework"]], what, str(row["threads"]), *cells])
     if not lines:
         return ""
-    text = f"Wall time with more threads, in units of that with {first}. Two processes: medians are divided, not turns."
+    text = f"Wall time with more threads, in units of that with {first}: two processes, which take turns."
     return section("Threads", text, table(["", "batch", "threads", "eigengrad", "its own"], lines))
 
 

@@ -35,29 +35,38 @@ def elapsed(call: Callable[[], Any], repeats: int = 1, clock: Callable[[], float
 
 
 def turns(
-    calls: Mapping[Any, Callable[[], Any]], count: int, repeats: Mapping[Any, int] | None = None, **clock: Any
+    calls: Mapping[Any, Callable[[], Any]],
+    count: int,
+    repeats: Mapping[Any, int] | None = None,
+    before: Callable[[], Any] = int,
+    **clock: Any,
 ) -> dict[Any, list[float]]:
-    """Seconds of every call in every turn; every other turn goes backwards."""
+    """Seconds of every call in every turn, with a call `before` each; every other turn goes backwards."""
     repeats = repeats or {}
     found: dict[Any, list[float]] = {name: [] for name in calls}
     for turn in range(count):
+        before()
         for name in list(calls)[:: -1 if turn % 2 else 1]:
             found[name].append(elapsed(calls[name], repeats.get(name, 1), **clock))
     return found
 
 
-def measure(calls: Mapping[Any, Callable[[], Any]], effort: Effort, **clock: Any) -> dict[Any, list[float]]:
+def measure(
+    calls: Mapping[Any, Callable[[], Any]], effort: Effort, before: Callable[[], Any] = int, **clock: Any
+) -> dict[Any, list[float]]:
     """The same of calls that have run once: how often each is repeated, and how many turns there are, is found out."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()  # what compiling left: looking through it before every measurement would take longer than these
+    before()
     once = {name: elapsed(call, **clock) for name, call in calls.items()}
     repeats = {name: max(1, int(SHORTEST / max(seconds, 1e-7))) for name, seconds in once.items()}
     of_a_turn = sum(seconds * repeats[name] for name, seconds in once.items())
     count = int(np.clip(effort.budget / max(of_a_turn, 1e-9), effort.least, effort.most))
-    if max(repeats.values()) > 1:
-        return turns(calls, count, repeats, **clock)
-    further = turns(dict(reversed(calls.items())), count - 1, **clock)  # long calls: that was the first turn
+    if max(repeats.values(), default=1) > 1:
+        return turns(calls, count, repeats, before, **clock)
+    backwards = dict(reversed(calls.items()))
+    further = turns(backwards, count - 1, before=before, **clock)  # long calls: that was the first turn
     return {name: [once[name], *further[name]] for name in calls}
 
 

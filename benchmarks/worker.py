@@ -2,8 +2,9 @@
 
     python benchmarks/worker.py '{"framework": "torch", "threads": 1, "cases": [["n", 4]], …}'
 
-`bench.py` starts it, with the environment that pools.py makes. The first line says what is measured; a line with
-"case" comes before each, for the progress; the last one how busy the machine was with other things.
+`processes.py` starts it, with the environment that pools.py makes. The first line says what is measured; a line with
+"case" comes before each, for the progress; the last one how busy the machine was with other things. With "turns" it
+says so before it prepares a case and before each turn of it, and waits for a line.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ def kernel() -> str:
     return str(asked()) if callable(asked) else "LAPACK"
 
 
-def result(peers: Any, case: Case, effort: Effort, clock: str) -> dict[str, Any]:
-    """Seconds of every call in every turn; calls that fail are said, and left out."""
+def result(peers: Any, case: Case, effort: Effort, only: list[str], **how: Any) -> dict[str, Any]:
+    """Seconds of every call in every turn, or `only` of those; calls that fail are said, and left out."""
     failed, first, working = {}, {}, {}
     for (library, what), call in calls(peers, case).items():
+        if only and what not in only:
+            continue
         try:
             made = call()
             if what != "forward" and case.group != "sparse" and not np.all(np.isfinite(np.asarray(made))):
@@ -51,7 +54,7 @@ def result(peers: Any, case: Case, effort: Effort, clock: str) -> dict[str, Any]
     differ = [difference(first["eigengrad", what], first[own, what]) for what in same if not case.batch]
     del first
     seconds: dict[str, dict[str, list[float]]] = {}
-    for (library, what), values in measure(working, effort, clock=CLOCKS[clock]).items():
+    for (library, what), values in measure(working, effort, **how).items():
         seconds.setdefault(library, {})[what] = [float(f"{value:.4g}") for value in values]
     row: dict[str, Any] = {**case._asdict(), "seconds": seconds}
     if differ:
@@ -79,14 +82,21 @@ def main() -> None:
     peers = import_module(f"peers_{framework}")
     missing = [name for name in peers.OPTIONAL if util.find_spec(name) is None]
     say(kernel=kernel(), cores=pinned, missing=missing)
-    effort = Effort(*options["effort"])
+
+    def turn() -> None:
+        if options.get("turns"):
+            say(turn=True)
+            sys.stdin.readline()
+
+    how = {"effort": Effort(*options["effort"]), "only": options.get("only", []), "clock": CLOCKS[options["clock"]]}
     begin, busy, mine = time.perf_counter(), machine.busy(), time.process_time()
     for case in (Case(*asked) for asked in options["cases"]):
         say(case=str(case))
-        say(result=result(peers, case, effort, options["clock"]))
+        turn()
+        say(result=result(peers, case, before=turn, **how))
     seconds, mine = time.perf_counter() - begin, time.process_time() - mine
     say(seconds=round(seconds, 1), cpu_seconds=round(mine, 1))
-    if busy is not None:
+    if busy is not None and not options.get("turns"):
         say(others=round(max(0.0, (machine.busy() - busy - mine) / seconds), 2))
 
 

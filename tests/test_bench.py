@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -86,6 +87,26 @@ def test_the_page_says_what_the_file_has(measured, tmp_path):
     assert found["machine"]["cpu"] in text
     if "made_n.png" in text:  # Matplotlib is installed
         assert (tmp_path / "made_n.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two threads need two cores")
+def test_more_threads_take_turns_with_fewer(tmp_path):
+    out = tmp_path / "both.json"
+    command = [sys.executable, str(HOME / "bench.py"), "--quick", "--only", "small", "--framework", "numpy"]
+    run = subprocess.run(
+        [*command, "--threads", "1", "2", "--out", str(out)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    alone, row = loaded(out.read_text(encoding="utf-8"))["results"]
+    assert (alone["threads"], row["threads"]) == (1, 2)
+    assert "fewer" not in alone
+    (call,), (same,) = row["seconds"]["eigengrad"].values(), row["fewer"]["eigengrad"].values()
+    assert len(call) == len(same) == 9
+    subprocess.run([sys.executable, str(HOME / "page.py"), str(out)], check=True)
+    ratios = sorted(a / b for a, b in zip(call, same, strict=True))
+    text = out.with_suffix(".md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("| NumPy | 2,000 of 8×8, float64 | 2 |"))
+    assert float(line.split("|")[4].split()[0]) == pytest.approx(ratios[4], rel=1e-2)
 
 
 def test_an_interrupt_leaves_a_valid_file(tmp_path):
