@@ -231,12 +231,13 @@ def _blank(n: int, like: Any) -> Any:
 
 def _weighted(V: Any, g: Any) -> Any:
     """By the roots of what is positive and of what is not: NumPy leaves X X^T to a routine that computes one half."""
-    found = short.congruence(V, g)
-    if found is not None:
+    if (found := short.congruence(V, g)) is not None:
         return found
     plain = isinstance(V, np.ndarray) and isinstance(g, np.ndarray) and V.dtype == g.dtype
     if not plain or not halves.large(V) or not np.isfinite(g).all():
         return None
+    if V.shape[1] == 1:
+        return halves.column(V, g, np.sign)
     if (g >= 0.0).all():
         X = V * np.sqrt(g)
         return X @ X.T
@@ -287,10 +288,9 @@ def small_pull(xp: Any, by: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def small_gradient(xp: Any, w: Any, V: Any, gw: Any, gV: Any, asked: short.Options) -> Any:
     """The gradient by the entries of a small array, through w and V that no derivative looks at again."""
-    if isinstance(gw, np.ndarray) and isinstance(gV, np.ndarray):
-        g = short.pullback(w, V, gw, gV, asked)
-        if g is not None:
-            return g
+    arrays = isinstance(gw, np.ndarray) and isinstance(gV, np.ndarray)
+    if arrays and (g := short.pullback(w, V, gw, gV, asked)) is not None:
+        return g
     W, zero = xp.embed(w), zeros(V)
     (G,) = BLOCKS.vjp(xp, (), (w, W, V, W), (gw, zero, gV, zero), How(asked.degenerate))
     return READINGS[asked.convention].pull(xp, G)

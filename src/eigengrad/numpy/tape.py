@@ -157,7 +157,8 @@ def recorded(function: Any, a: Any, *args: Any, **kwargs: Any) -> tuple[Any, Cal
                     continue
                 total[id(v)] = total[id(v)] + g if id(v) in total else g
         operands = kwargs.get("params") or [x for x in (a, kwargs.get(partner(function))) if x is not None]
-        found = [returned(x, total.get(id(leaf(x)), np.zeros_like(value(leaf(x))))) for x in operands]
+        leaves = [(x, leaf(x)) for x in operands]
+        found = [returned(x, total[id(a)] if id(a) in total else np.zeros_like(value(a))) for x, a in leaves]
         if kwargs.get("params"):
             return tuple(found)
         return Gradients(*found) if len(found) > 1 else found[0]

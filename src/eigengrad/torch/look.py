@@ -115,11 +115,9 @@ def half(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
 
 
 def weighted(V: torch.Tensor, g: torch.Tensor) -> torch.Tensor | None:
-    """V diag(g) V^T of one real column, in one step and exactly symmetric."""
     if V.is_complex() or V.ndim != 2 or V.shape[1] != 1 or follows(V) or follows(g):
         return None
-    x = V[:, 0] * g.abs().sqrt()
-    return torch.outer(x, x * g.sign())
+    return halves.column(V, g, torch.sign)  # type: ignore[no-any-return]
 
 
 def blank(n: int, like: torch.Tensor) -> torch.Tensor | None:
