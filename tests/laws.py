@@ -991,6 +991,10 @@ def law_few_cut(case):
         _, (dw, dV) = eg.jvp(eg.eigh, case.H, case.E, degenerate="projector", **options)
         assert np.array_equal(np.isnan(dV).all(0), np.arange(k) == hi), "NaN in the columns of the cut"
         assert np.isfinite(dV[:, :hi]).all(), "numbers elsewhere"
+        assert np.array_equal(np.isnan(dw), np.arange(k) == hi), "nor has a value a tangent whose cluster is cut"
+        for degenerate in ("raise", "nan", "subgradient"):
+            dw = eg.jvp(eg.eigvalsh, case.H, case.E, degenerate=degenerate, **options)[1]
+            assert np.array_equal(np.isnan(dw), (np.arange(k) == hi) & (degenerate != "subgradient")), degenerate
         _, values = eg.vjp(eg.eigvalsh, case.H, **options)
         (w_top, V_top), top = eg.vjp(eg.eigh, case.H, subset_by_index=(int(members[-1]), case.n - 1))
         refuses(DegenerateError, top, (np.eye(len(w_top))[0], None))

@@ -8,6 +8,7 @@ degenerate.
 from __future__ import annotations
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -545,6 +546,34 @@ def test_part_of_a_cluster_is_refused(options):
         assert caught.value.cluster == cluster
         _, pullback = eigengrad.numpy.vjp(eigengrad.eigsh, A, k, degenerate="nan", **options)
         assert np.all(np.isnan(pullback(loss.cotangents(w, V)).data))
+
+
+@pytest.mark.parametrize("pencil", [False, True], ids=["A", "A and M"])
+def test_part_of_a_cluster_alone_has_no_number(pencil):
+    """All that is asked for belongs to a cluster that goes on: nothing is left that could carry the NaN along."""
+    w, m = np.array([1.0, 2.0, 3.0, 5.0, 5.0]), np.array([1.0, 1.0, 1.0, 2.0, 2.0]) if pencil else np.ones(5)
+    args = (sp.diags_array(w * m).tocsr(), 1, *([sp.diags_array(m).tocsr()] if pencil else []))
+    options = {"which": "LA", "degenerate": "nan"}
+    (_, V), pullback = eigengrad.numpy.vjp(eigengrad.eigsh, *args, **options)
+    for cotangent in ((np.ones(1), None), (None, np.ones_like(V))):
+        found = pullback(cotangent)
+        assert all(np.isnan(g.data).all() for g in (found if pencil else [found]))
+    _, pullback = eigengrad.numpy.vjp(eigengrad.eigsh, *args, **options, return_eigenvectors=False)
+    found = pullback(np.ones(1))
+    assert all(np.isnan(g.data).all() for g in (found if pencil else [found]))
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [(name, form) for name in FORMS for form in FORMS[name] if FORMS[name][form] is not None]
+)
+def test_part_of_a_cluster_alone_has_no_number_in_any_framework(name, form):
+    h, case = harness(name), SimpleNamespace(n=5, rows=np.arange(5), columns=np.arange(5))
+    matrix = FORMS[name][form](h, case)
+
+    def loss(v):
+        return h.eg.eigsh(matrix(v), 1, which="LA", degenerate="nan")[0][0]
+
+    assert np.isnan(plain(h, h.reverse(loss, h.array(np.array([1.0, 2.0, 3.0, 5.0, 5.0]))))).all()
 
 
 def test_the_projector_on_whole_multiplicities_is_the_closed_form():

@@ -145,7 +145,7 @@ def twice_by_a_sparse_tensor():
 def of_unknown_shape(function, shape):
     tf = harness("tensorflow").tf
     return tf.function(function, autograph=False, input_signature=[tf.TensorSpec(shape, tf.float64)])(
-        tf.ones([3] * len(shape), tf.float64)
+        tf.ones([3] * len(shape or "ab"), tf.float64)
     )
 
 
@@ -419,6 +419,7 @@ TRIGGERS = {
     ],
     "tensorflow/host.py": [
         lambda: harness("tensorflow").eg.eigh(A),
+        lambda: of_unknown_shape(eg.eigh, None),
         of("tensorflow", lambda h: h.tf.ones((2, 2), h.tf.bool)),
         lambda: eg.eigsh(harness("tensorflow").tf.eye(3), 1),
         tensorflow_pattern,

@@ -117,7 +117,8 @@ def eigh(
     refused otherwise, also for V f(w) V^H, which no rule for `eigh` can differentiate (`funm` does). Take w and V from
     one call: each call is judged alone. Second derivatives of functions of repeated eigenvalues themselves are refused
     unless they are determined. Forward mode cannot see the loss: in a cluster that the direction takes apart, the
-    tangents of the vectors are NaN, and those of the eigenvalues are right for symmetric losses alone.
+    tangents of the vectors are NaN, and those of the eigenvalues are right for symmetric losses alone, NaN where a
+    subset cuts the cluster.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def eigvalsh(
     repeated; a kink as `degenerate` says. A loss of vectors too needs both from one call of `eigh`. Second derivatives
     are right for single eigenvalues, whatever others do, and for a sum over a whole cluster; other ones at repeated
     eigenvalues are refused. Forward mode cannot see the loss: in a cluster its tangents are right for symmetric losses
-    alone.
+    alone; where a subset cuts it they are NaN, but for "subgradient".
 
     Raises
     ------

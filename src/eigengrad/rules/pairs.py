@@ -122,6 +122,8 @@ def _pairs_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
     S = M - 0.5 * (N @ W + W @ N)
     (dw,) = xp.gather(S, echo, own)
     dw = xp.fence(dw[..., None, :], edge, own)[0][..., 0, :]  # second derivatives of cut ones are not known
+    if how.degenerate != "subgradient":  # nor first ones: no loss is symmetric in a cluster of which it sees a part
+        dw = xp.where(edge > 0.0, float("nan"), dw)
     (K,) = xp.sylvester(W, S, own)
     dV, _ = bordered(xp, x, _whole(xp, V, edge), W, -dAV, K - 0.5 * N, edge, how)
     return dw, inside(xp, S, same_block(xp, W, how)), dV, xp.stop(S), 0.0 * edge, 0.0 * size

@@ -76,8 +76,8 @@ class Pattern:
         Y, X = np.ascontiguousarray(Y.T), np.ascontiguousarray(X.T)  # a gather walks along one vector at a time
         found = np.zeros(self.size, Y.dtype)
         for y, x in zip(Y, X, strict=True):
-            if not (y.any() and x.any()):
-                continue
+            if not (y.any() and x.any()) and np.isfinite(y).all() and np.isfinite(x).all():
+                continue  # 0 of NaN, of what was refused, is not 0
             found += y[self.rows] * x.conj()[self.columns]
             found += x[self.rows] * y.conj()[self.columns]
         return self._held(0.5 * found)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # whether jit_compile=True
 
-from ..errors import DtypeError, EigengradError, FrameworkError, OptionError
+from ..errors import DtypeError, EigengradError, FrameworkError, OptionError, ShapeError
 from ..solvers import Pattern, order
 
 HALF = (tf.float16, tf.bfloat16)
@@ -44,6 +44,8 @@ def array(a: Any) -> Any:
             "Convert it with tf.convert_to_tensor, or call the function of its own framework."
         )
     a = tf.convert_to_tensor(a)
+    if a.shape.rank is None:
+        raise ShapeError("The number of dimensions of this tensor is not known yet. Give it: a.set_shape([None] * 2).")
     if a.dtype.is_integer:
         a = tf.cast(a, tf.keras.backend.floatx())
     if a.dtype not in DTYPES:
