@@ -88,6 +88,16 @@ def test_a_few_columns(framework, complex_, columns, repeated):
     assert np.max(np.abs(gradient(framework, A, C, c, gw) - true)) <= 1e-12 * np.max(np.abs(true))
 
 
+@KINDS
+@pytest.mark.parametrize("weight", [2.0, -0.5])
+def test_one_eigenvalue(framework, complex_, weight):
+    """One column has a way of its own, which takes the root of the weight."""
+    w, Q, A, C = problem(complex_)
+    c, gw = np.zeros(N), np.where(np.arange(N) == 5, weight, 0.0)
+    true = truth(w, Q, C, c, gw)
+    assert np.max(np.abs(gradient(framework, A, C, c, gw) - true)) <= 1e-12 * np.max(np.abs(true))
+
+
 @pytest.fixture
 def tiles(monkeypatch):
     """Small ones, so that there are many."""
