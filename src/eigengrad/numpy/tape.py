@@ -172,7 +172,7 @@ def _copied(result: Any) -> Any:
         return kind(*map(_copied, result))
     if isinstance(result, Dual):
         return Dual(_copied(result.value), _copied(result.tangent))
-    return result.copy() if isinstance(result, np.ndarray) else result
+    return result.copy("K") if isinstance(result, np.ndarray) else result
 
 
 def each(cotangent: Any, result: Any) -> tuple[Any, ...]:

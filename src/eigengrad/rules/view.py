@@ -76,7 +76,7 @@ def _gather_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def _look(xp: Any, x: Any, how: Any) -> Any:
     V, _ = x
-    return (1.0 * V,)
+    return (xp.again(V),)
 
 
 def _look_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
@@ -94,7 +94,7 @@ def _look_vjp(xp: Any, x: Any, out: Any, gout: Any, how: Any) -> Any:
 
 def _fence(xp: Any, x: Any, how: Any) -> Any:
     V, _ = x
-    return (1.0 * V,)
+    return (xp.again(V),)
 
 
 def _fence_jvp(xp: Any, x: Any, out: Any, dx: Any, how: Any) -> Any:
