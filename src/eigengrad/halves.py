@@ -13,7 +13,7 @@ from typing import Any
 LEAST, ROWS = 64, 128
 
 #: Rows of a product: many, for those are quick, and on the diagonal, where half of a square is thrown away, few.
-MANY, FEW = 256, 64
+MANY, FEW = 384, 96
 
 
 def large(X: Any) -> bool:
