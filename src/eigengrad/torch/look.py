@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,7 @@ def finite(x: torch.Tensor) -> bool | None:
     if torch.compiler.is_compiling():
         return None
     try:
-        return bool(torch.isfinite(x.detach().sum())) or bool(torch.isfinite(x).all())
+        return cmath.isfinite(x.detach().sum().item()) or bool(torch.isfinite(x).all())
     except RuntimeError:
         return None
 
