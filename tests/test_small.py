@@ -128,16 +128,15 @@ def test_decompositions_are_as_good_as_lapack(dtype, level):
 
 @NO_KERNEL
 @pytest.mark.parametrize("dtype", [np.float64, np.complex64])
-def test_threads_change_no_bit(dtype, monkeypatch):
-    monkeypatch.setattr(small, "WORK", 64)
-    rng = np.random.default_rng(5)
-    A, gV = (x.astype(dtype) for x in normal((2, 101, 5, 5), rng, dtype))
+def test_threads_change_no_bit(dtype):
+    """Enough for seven of our own."""
+    rng, count = np.random.default_rng(5), 3601
+    A, gV = (x.astype(dtype) for x in normal((2, count, 16, 16), rng, dtype))
     w, V, _ = small.eigh(A, small.MERGED)
     gA, _ = small.pullback(w, V, None, gV, False)
     X, product = gA + adjoint(gA), np.empty_like(A)
     for threads in (2, 3, 7):
-        place = [x.ctypes.data for x in (V, X)]
-        small.multiply(small.BITS[A.dtype], 5, 101, False, *place, 0, product.ctypes.data, threads)
+        small.multiply(small.BITS[A.dtype], 16, count, False, V, X, 0, product, threads)
         assert np.array_equal(product, small.congruence(V, X, None))
         w2, V2, _ = small.eigh(A, small.MERGED, threads)
         assert np.array_equal(w, w2)

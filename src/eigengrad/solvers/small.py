@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import threading
 from functools import cache
 from typing import Any
 
@@ -36,10 +35,6 @@ READINGS = {"symmetric": 0, "lower": 1, "upper": 2}
 #: The kernel's name of a type: the bits of a real number, negative where entries are complex.
 BITS = {np.dtype(t): bits for t, bits in {"f4": 32, "f8": 64, "c8": -32, "c16": -64}.items()}
 REAL = {dtype: np.dtype(f"f{abs(bits) // 8}") for dtype, bits in BITS.items()}
-#: A thread of our own gets as many operations, n^3 to a matrix, as take some milliseconds: for less, the threads of a
-#: framework that spin while they wait cost more than another core gains.
-WORK = 2**22
-
 _K = range(1, MOST + 1)
 _GENERIC = [[1.0 + (k * GENERIC) % 1.0 for k in _K], *([f(k * PHASE) for k in _K] for f in (math.cos, math.sin))]
 TOLERANCES = EQUAL, ROUNDING, NUMERATOR, NEAR, *_GENERIC
@@ -82,9 +77,9 @@ def openmp() -> int:
         return 0
 
 
-def _team(shared: bool) -> int:
-    """A forked child would wait for threads that it does not have."""
-    return openmp() if shared and os.getpid() == _PROCESS else 0
+def _team(shared: bool, threads: int) -> tuple[int, int]:
+    """How many, and what runs on those of another; a forked child would wait for threads that it does not have."""
+    return threads, openmp() if shared and threads > 1 and os.getpid() == _PROCESS else 0
 
 
 _PROCESS = os.getpid()
@@ -94,15 +89,11 @@ def forward(
     bits: int, n: int, batch: int, reading: int, merged: int, A: Any, w: Any, V: Any, threads: int = 1,
     shared: bool = False,
 ) -> int:  # fmt: skip
-    """w and V of contiguous matrices, by address, or of one thread as arrays of NumPy; what happened, as bits.
+    """w and V of contiguous matrices, as arrays of NumPy or by address; what happened, as bits.
 
     Threads may be `shared` with an OpenMP runtime of the process.
     """
-    if threads == 1:
-        return _lanes.forward(bits, n, batch, reading, merged, 1, 0, A, w, V)  # type: ignore[no-any-return]
-    size, square = _sizes(bits, n)
-    given, steps = (A, w, V), (square, size, square)
-    return _threaded(_lanes.forward, bits, n, batch, reading, merged, given, steps, threads, shared)
+    return _lanes.forward(bits, n, batch, reading, merged, *_team(shared, threads), A, w, V)  # type: ignore[no-any-return]
 
 
 def backward(
@@ -110,11 +101,8 @@ def backward(
     threads: int = 1, shared: bool = False,
 ) -> int:  # fmt: skip
     """The gradient by the entries of the arrays, as for `forward`, 0 for no gw or gV; whether one was refused."""
-    if threads == 1:
-        return _lanes.backward(bits, n, batch, reading, judged, 1, 0, w, V, gw, gV, gA)  # type: ignore[no-any-return]
-    size, square = _sizes(bits, n)
-    given, steps = (w, V, gw, gV, gA), (size, square, size, square, square)
-    return _threaded(_lanes.backward, bits, n, batch, reading, judged, given, steps, threads, shared)
+    team = _team(shared, threads)
+    return _lanes.backward(bits, n, batch, reading, judged, *team, w, V, gw, gV, gA)  # type: ignore[no-any-return]
 
 
 def multiply(
@@ -122,49 +110,7 @@ def multiply(
     shared: bool = False,
 ) -> None:  # fmt: skip
     """V X V^H of a Hermitian X, as for `forward`, V^H X V with `adjoint`; where X is 0, of the diagonal d."""
-    size, square = _sizes(bits, n)
-    given, steps = (V, X, d, out), (square, square, size, square)
-    _threaded(_lanes.congruence, bits, n, batch, adjoint, 0, given, steps, threads, shared)
-
-
-def _threaded(
-    kernel: Any, bits: int, n: int, batch: int, first: int, second: int, given: Any, steps: Any, threads: int,
-    shared: bool,
-) -> int:  # fmt: skip
-    """On threads of another, or on our own, a part to each; `steps` are the bytes from matrix to matrix."""
-    team = _team(shared) if threads > 1 else 0
-    if team or threads == 1 or batch * n**3 < 2 * WORK:
-        return kernel(bits, n, batch, first, second, threads, team, *given)  # type: ignore[no-any-return]
-
-    def part(start: int, stop: int) -> int:
-        own = (x and x + start * step for x, step in zip(given, steps, strict=True))
-        return kernel(bits, n, stop - start, first, second, 1, 0, *own) or 0
-
-    return _parts(part, n, batch, threads)
-
-
-def _sizes(bits: int, n: int) -> tuple[int, int]:
-    """Bytes of a row of real numbers, and of a matrix."""
-    size = abs(bits) // 8 * n
-    return size, size * n * (2 if bits < 0 else 1)
-
-
-def _parts(part: Any, n: int, batch: int, threads: int) -> int:
-    """A batch in equal parts, one to a thread; whole blocks of lanes but for the last."""
-    count = min(threads, batch * n**3 // WORK)
-    cuts = [batch * k // count // 32 * 32 for k in range(count)] + [batch]
-    happened = [0] * count
-
-    def run(k: int) -> None:
-        happened[k] = part(cuts[k], cuts[k + 1])
-
-    others = [threading.Thread(target=run, args=(k,)) for k in range(1, count)]
-    for thread in others:
-        thread.start()
-    run(0)
-    for thread in others:
-        thread.join()
-    return int(np.bitwise_or.reduce(happened))
+    _lanes.congruence(bits, n, batch, adjoint, 0, *_team(shared, threads), V, X, d, out)
 
 
 def basis(how: Any) -> int:
@@ -179,19 +125,13 @@ def _contiguous(x: Any) -> Any:
     return x if flags.c_contiguous and flags.aligned else x.copy()
 
 
-def _places(threads: int, *arrays: Any) -> tuple[Any, ...]:
-    """Arrays as they are, or by address, which costs more, for a part to each thread."""
-    return arrays if threads == 1 else tuple(x if isinstance(x, int) else x.ctypes.data for x in arrays)
-
-
 def eigh(H: Any, merged: int, threads: int = 1, reading: int = READINGS["lower"]) -> tuple[Any, Any, int]:
     """w, V of arrays that are Hermitian or read as such, and what happened that is at fault."""
     H = _contiguous(H)
     shape, dtype = H.shape, H.dtype
     n = shape[-1]
     w, V = np.empty(shape[:-1], REAL[dtype]), np.empty(shape, dtype)
-    A_, w_, V_ = _places(threads, H, w, V)
-    happened = forward(BITS[dtype], n, H.size // (n * n), reading, merged, A_, w_, V_, threads)
+    happened = forward(BITS[dtype], n, H.size // (n * n), reading, merged, H, w, V, threads)
     return w, V, happened & ~REPEATED
 
 
@@ -202,8 +142,7 @@ def pullback(
     w, V = _contiguous(w), _contiguous(V)
     gw, gV = (0 if g is None else _contiguous(np.asarray(g, x.dtype)) for g, x in ((gw, w), (gV, V)))
     n, gA = V.shape[-1], np.empty(V.shape, V.dtype)
-    w_, V_, gw_, gV_, gA_ = _places(threads, w, V, gw, gV, gA)
-    happened = backward(BITS[V.dtype], n, V.size // (n * n), reading, judged, w_, V_, gw_, gV_, gA_, threads)
+    happened = backward(BITS[V.dtype], n, V.size // (n * n), reading, judged, w, V, gw, gV, gA, threads)
     return gA, bool(happened & REFUSED)
 
 

@@ -7,8 +7,8 @@ that nobody follows, without accumulators. Everything else, and an error and its
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -29,6 +29,9 @@ KINDS = {tf.as_dtype(kind): kind for kind in small.BITS}
 KINDS_OF = {kind: dtype.as_datatype_enum for dtype, kind in KINDS.items()}
 #: TensorFlow's own arrays begin at multiples of this many bytes, and it relies on that.
 ALIGNED = 64
+
+#: Once there is a tensor, it does not change, and to ask costs as much as a step.
+threads = cache(host.threads)
 
 
 def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> Any:
@@ -57,29 +60,40 @@ def eigh(xp: Any, a: Any, UPLO: Any, degenerate: str, vectors: bool = True) -> A
         found = _plain(a, options, vectors or followed)
     else:
         return None
-    if found is not None and followed:
-        _record(xp, a, found, options)
-    return found
+    if found is None:
+        return None
+    w, V, single = found
+    if followed:
+        _record(xp, a, w, V, single, options)
+    return w, V
 
 
-def _record(xp: Any, a: Any, found: Any, options: Options) -> None:
-    """The rule of blocks.py: w, V, and in one array of zeros, whose memory is never touched, W and echo."""
-    w, V = found
-    zeros, _ = _block(np.zeros, KINDS[V.dtype], 2 * V.shape.num_elements())
-    squares = _tensor(zeros.reshape(2, *V.shape))
+def _record(xp: Any, a: Any, w: Any, V: Any, single: bool, options: Options) -> None:
+    """The rule of blocks.py: w, V, and in one array of zeros, whose memory is not touched yet, W and echo.
+
+    Where all eigenvalues are single, w says what W and echo would: a zero that nobody asked for comes back as an array.
+    """
+    squares = []
+    if not single:
+        zeros, _ = _block(np.zeros, KINDS[V.dtype], 2 * V.shape.num_elements())
+        squares.append(_tensor(zeros.reshape(2, *V.shape)))
 
     def backward(*gout: Any) -> Any:
-        gw, gV, gsquares = map(tf.convert_to_tensor, gout)  # tf.gather sends back IndexedSlices
-        if _here(gw, gV, gsquares) and not np.any(seen(gsquares)):
+        gw, gV, *gsquares = map(tf.convert_to_tensor, gout)  # tf.gather sends back IndexedSlices
+        if _here(gw, gV, *gsquares) and not any(np.any(seen(g)) for g in gsquares):
             gA = _pull(options, *map(seen, (w, V, gw, gV)))
             if gA is not None:
                 return [gA]
-        W, echo = tf.unstack(squares + tf.linalg.diag(tf.cast(tf.stop_gradient(w), V.dtype)))
-        gW, gecho = tf.unstack(gsquares)
+        W = tf.linalg.diag(tf.cast(w, V.dtype))
+        echo = tf.stop_gradient(W)
+        gW = gecho = tf.zeros_like(V)
+        if squares:
+            W, echo = tf.unstack(squares[0] + echo)
+            gW, gecho = tf.unstack(gsquares[0])
         (G,) = BLOCKS.vjp(xp, (), (w, W, V, echo), (gw, gW, gV, gecho), How(options.degenerate))
         return [READINGS[options.convention].pull(xp, G)]
 
-    record.record_operation("eigh", [w, V, squares], [a], backward, None)
+    record.record_operation("eigh", [w, V, *squares], [a], backward, None)
 
 
 def _here(*x: Any) -> bool:
@@ -88,20 +102,23 @@ def _here(*x: Any) -> bool:
 
 
 def _plain(a: Any, options: Options, vectors: bool) -> Any:
+    """w and V, or w alone, of single eigenvalues."""
     found = short.in_steps(np, lapack, seen(a), options, vectors)
-    return found and tuple(x if x is None else tf.constant(x) for x in found)
+    return found and (*(x if x is None else tf.constant(x) for x in found), True)
 
 
 def _kernel(a: Any, shape: tuple[int, ...], batch: int, options: Options) -> Any:
+    """w, V, and whether all eigenvalues are single."""
     A, n = seen(a), shape[-1]
     w, to_w = _block(np.empty, small.REAL[A.dtype], batch * n)
     V, to_V = _block(np.empty, A.dtype, batch * n * n)
     happened = small.forward(
-        small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads(n, batch)
+        small.BITS[A.dtype], n, batch, options.reading, options.turned, _address(A), to_w, to_V, threads()
     )
     if not short.kept(happened, options):
         return None
-    return _tensor(w.reshape(shape[:-1]) if batch != 1 or len(shape) > 2 else w), _tensor(V.reshape(shape))
+    w = _tensor(w.reshape(shape[:-1]) if batch != 1 or len(shape) > 2 else w)
+    return w, _tensor(V.reshape(shape)), not happened
 
 
 def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
@@ -114,16 +131,9 @@ def _pull(options: Options, w: Any, V: Any, gw: Any, gV: Any) -> Any:
     gA, to_gA = _block(np.empty, V.dtype, V.size)
     refused = small.backward(
         small.BITS[V.dtype], n, batch, options.reading, options.degenerate != "subgradient",
-        _address(w), _address(V), _address(gw), _address(gV), to_gA, threads(n, batch),
+        _address(w), _address(V), _address(gw), _address(gV), to_gA, threads(),
     )  # fmt: skip
     return None if refused and options.degenerate != "nan" else _tensor(gA.reshape(V.shape))
-
-
-def threads(n: int, batch: int) -> int:
-    """As many as TensorFlow would take, where there is work for them: to ask costs as much as a step."""
-    if batch * n**3 < 2 * small.WORK:
-        return 1
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def _block(make: Callable[..., Any], dtype: Any, size: int) -> tuple[Any, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -59,6 +60,12 @@ def array(a: Any) -> Any:
 def compiled() -> bool:
     """Whether XLA makes the program that is traced."""
     return not tf.executing_eagerly() and bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+
+
+def threads() -> int:
+    """As many as TensorFlow takes for an operation: those that it was told, or the cores that the process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return tf.config.threading.get_intra_op_parallelism_threads() or cores or 1
 
 
 def host(f: Callable[..., Any], shapes: Any, *x: Any) -> tuple[Any, ...]:

@@ -11,7 +11,6 @@ before. One that is saved is traced anew, without ours, for other processes do n
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -53,7 +52,7 @@ def serves(H: Any) -> bool:
     n, batch = H.shape[-1], H.shape[:-2].num_elements()
     if n is None or not LEAST <= n <= MOST or H.dtype not in TYPES:
         return False
-    return _open() and (batch == 1 or _threads() == 1)
+    return _open() and (batch == 1 or host.threads() == 1)
 
 
 def serves_small(V: Any) -> bool:
@@ -66,12 +65,8 @@ def _open() -> bool:
     """Whether a program is traced that stays in this process, and that XLA does not compile."""
     if tf.executing_eagerly() or host.compiled() or save_context.in_save_context() or not registered():
         return False
-    small.tensorflow_threads(_threads())
+    small.tensorflow_threads(host.threads())
     return True
-
-
-def _threads() -> int:
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def eigh(H: Any, rule: Callable[..., Any]) -> Any:

@@ -32,7 +32,7 @@ def eigh(xp: Any, by: Callable[..., Any], A: Any, how: Any) -> tuple[Any, Any]:
         return graph.eigh(xp, by, A, how)
     H, happened = seen(A), small.UNSOLVED
     if _serves(A):
-        w, V, happened = small.eigh(H, small.basis(how), threads(H.shape[-1], H.size // H.shape[-1] ** 2))
+        w, V, happened = small.eigh(H, small.basis(how), threads())
     if happened & small.UNSOLVED:
         with namespace.quiet():
             w, V = by(namespace.xp, H, how)
@@ -55,8 +55,7 @@ def pull(
     w, _, V, _ = found = tuple(map(seen, out))
     gw, gW, gV, gecho = given = tuple(map(seen, gout))
     if not how.coarse and _serves(out[2]) and not np.any(gW) and not np.any(gecho):
-        judged = how.degenerate != "subgradient"
-        gA, refused = small.pullback(w, V, gw, gV, judged, threads(V.shape[-1], w.size // V.shape[-1]))
+        gA, refused = small.pullback(w, V, gw, gV, how.degenerate != "subgradient", threads())
         if not refused or how.degenerate == "nan":
             return tf.convert_to_tensor(gA)
     with namespace.quiet():

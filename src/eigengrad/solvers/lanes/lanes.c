@@ -3,6 +3,9 @@
 #define _DEFAULT_SOURCE /* of madvise */
 #include <sys/mman.h>
 #endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
 #include "lanes.h"
 #include <float.h>
 #include <math.h>
@@ -151,14 +154,23 @@ static void large_pages(void *start, size_t size)
 
 /* ---- a batch, in parts if there is a team of threads --------------------------------------------------------------- */
 
-/* What a thread takes at a time, in operations, n^3 to a matrix: a fraction of a millisecond. */
+/* What a thread takes at a time, in operations, n^3 to a matrix: a fraction of a millisecond. And what each of our own has
+ * at least, some milliseconds: for less, the threads of a framework that spin while they wait cost more than another core
+ * gains. */
 #define PART (1 << 17)
+#define WORK (1 << 21)
+
+/* And ranges of the batch, one to a thread, up to so many. */
+#define RANGES 64
 
 struct job {
-    int bits, n, option[2], happened;
-    ptrdiff_t batch, part, next;
+    int bits, n, option[2];
+    ptrdiff_t batch;
     const void *in[4];
     void *out[2];
+    int happened;
+    unsigned ranges, arrived;
+    ptrdiff_t part, next[RANGES];
 };
 
 /* Matrices start to stop. */
@@ -193,26 +205,79 @@ static int multiply(const struct job *job, ptrdiff_t start, ptrdiff_t stop)
 #undef AT
 
 #ifdef __GNUC__
-/* What each thread does: it takes part after part. */
+/* Where a range begins: in front of a whole part. */
+static ptrdiff_t edge(const struct job *job, unsigned range)
+{
+    ptrdiff_t parts = (job->batch + job->part - 1) / job->part;
+    return parts * range / job->ranges * job->part;
+}
+
+/* What each thread does: it takes part after part of a range of its own, for new memory that several touch at a time they
+ * wait for as long as one; then it helps with the others. */
 static void work(struct job *job, step *step)
 {
-    ptrdiff_t start;
-    while ((start = __atomic_fetch_add(&job->next, job->part, __ATOMIC_RELAXED)) < job->batch) {
-        ptrdiff_t stop = job->batch - start < job->part ? job->batch : start + job->part;
-        __atomic_fetch_or(&job->happened, step(job, start, stop), __ATOMIC_RELAXED);
+    unsigned own = __atomic_fetch_add(&job->arrived, 1, __ATOMIC_RELAXED);
+    for (unsigned k = 0; k < job->ranges; k++) {
+        unsigned range = (own + k) % job->ranges;
+        ptrdiff_t start, end = edge(job, range + 1);
+        if (end > job->batch) end = job->batch;
+        while ((start = __atomic_fetch_add(&job->next[range], job->part, __ATOMIC_RELAXED)) < end) {
+            ptrdiff_t stop = end - start < job->part ? end : start + job->part;
+            __atomic_fetch_or(&job->happened, step(job, start, stop), __ATOMIC_RELAXED);
+        }
     }
 }
 static void decompose_parts(void *job) { work(job, decompose); }
 static void pull_parts(void *job) { work(job, pull); }
 static void multiply_parts(void *job) { work(job, multiply); }
+
+#if defined(__unix__) || defined(__APPLE__)
+struct task { void (*function)(void *); void *data; };
+
+static void *begin(void *data)
+{
+    struct task *task = data;
+    task->function(task->data);
+    return 0;
+}
+
+/* On threads of our own, as GOMP_parallel. */
+static void on_own_threads(void (*function)(void *), void *data, unsigned threads, unsigned flags)
+{
+    pthread_t others[RANGES];
+    struct task task = {function, data};
+    unsigned started = 0;
+    (void)flags;
+    while (started + 1 < threads && started < RANGES && !pthread_create(&others[started], 0, begin, &task)) started++;
+    function(data);
+    while (started) pthread_join(others[--started], 0);
+}
+
+static struct lanes_team own_team(const struct job *job, unsigned threads)
+{
+    ptrdiff_t most = job->batch * job->n * job->n * job->n / WORK;
+    struct lanes_team team = {on_own_threads, most < (ptrdiff_t)threads ? (unsigned)most : threads};
+    return team;
+}
+#else
+static struct lanes_team own_team(const struct job *job, unsigned threads)
+{
+    struct lanes_team team = {0, 1};
+    (void)job, (void)threads;
+    return team;
+}
+#endif
 #endif
 
-static int run(struct job *job, step *step, void (*parts)(void *), const struct lanes_team *team)
+static int run(struct job *job, step *step, void (*parts)(void *), const struct lanes_team *given)
 {
 #ifdef __GNUC__
+    struct lanes_team team = given->run || given->threads < 2 ? *given : own_team(job, given->threads);
     job->part = PART / (job->n * job->n * job->n) / 32 * 32 + 32; /* in whole blocks of lanes */
-    if (team->run && team->threads > 1 && job->batch > job->part) {
-        team->run(parts, job, team->threads, 0);
+    if (team.threads > 1 && job->batch > job->part) {
+        job->ranges = team.threads < RANGES ? team.threads : RANGES;
+        for (unsigned range = 0; range < job->ranges; range++) job->next[range] = edge(job, range);
+        team.run(parts, job, team.threads, 0);
         return job->happened;
     }
 #endif
@@ -222,7 +287,7 @@ static int run(struct job *job, step *step, void (*parts)(void *), const struct 
 int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, const void *A, void *w, void *V,
                   const struct lanes_team *team)
 {
-    struct job job = {bits, n, {reading, merge}, 0, batch, 0, 0, {A}, {w, V}};
+    struct job job = {bits, n, {reading, merge}, batch, {A}, {w, V}, 0, 0, 0, 0, {0}};
     large_pages(V, (size_t)batch * n * n * parts(bits) * bytes(bits));
     return run(&job, decompose, decompose_parts, team);
 }
@@ -230,7 +295,7 @@ int lanes_forward(int bits, int n, ptrdiff_t batch, int reading, int merge, cons
 int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, const void *w, const void *V,
                    const void *gw, const void *gV, void *gA, const struct lanes_team *team)
 {
-    struct job job = {bits, n, {reading, judge}, 0, batch, 0, 0, {w, V, gw, gV}, {gA}};
+    struct job job = {bits, n, {reading, judge}, batch, {w, V, gw, gV}, {gA}, 0, 0, 0, 0, {0}};
     large_pages(gA, (size_t)batch * n * n * parts(bits) * bytes(bits));
     return run(&job, pull, pull_parts, team);
 }
@@ -238,7 +303,7 @@ int lanes_backward(int bits, int n, ptrdiff_t batch, int reading, int judge, con
 void lanes_congruence(int bits, int n, ptrdiff_t batch, int adjoint, const void *V, const void *X, const void *d,
                       void *out, const struct lanes_team *team)
 {
-    struct job job = {bits, n, {adjoint}, 0, batch, 0, 0, {V, X, d}, {out}};
+    struct job job = {bits, n, {adjoint}, batch, {V, X, d}, {out}, 0, 0, 0, 0, {0}};
     large_pages(out, (size_t)batch * n * n * parts(bits) * bytes(bits));
     run(&job, multiply, multiply_parts, team);
 }

@@ -25,8 +25,8 @@ extern struct lanes_tolerances lanes_tolerances;
 /* Instruction sets: 0 what every processor has, 1 AVX2 where there is one; the name of what was chosen. */
 const char *lanes_choose(int level);
 
-/* Threads that another library keeps: what runs a function on so many of them, as `GOMP_parallel` of an OpenMP runtime
- * does; without it there is one. */
+/* How many threads, and what runs a function on so many that another library keeps, as `GOMP_parallel` of an OpenMP
+ * runtime does; without it they are our own, where there is work for them and the system is one that has POSIX threads. */
 struct lanes_team {
     void (*run)(void (*function)(void *), void *data, unsigned threads, unsigned flags);
     unsigned threads;

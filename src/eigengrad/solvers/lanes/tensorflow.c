@@ -32,7 +32,7 @@ static struct interface tf;
 enum { FLOAT = 1, DOUBLE = 2, COMPLEX64 = 8, COMPLEX128 = 18 }; /* TF_DataType */
 enum { INVALID_ARGUMENT = 3, INTERNAL = 13 };                   /* TF_Code */
 #define MOST_AXES 254
-static unsigned threads = 1;
+static struct lanes_team own = {0, 1};
 
 int lanes_tensorflow_set(void *const *addresses, int count)
 {
@@ -43,49 +43,8 @@ int lanes_tensorflow_set(void *const *addresses, int count)
     return 0;
 }
 
-void lanes_tensorflow_threads(unsigned count) { threads = count; }
-
-/* ---- threads: of our own, for TensorFlow does not lend its threads -------------------------------------------------- */
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-
-struct task { void (*function)(void *); void *data; };
-
-static void *begin(void *data)
-{
-    struct task *task = data;
-    task->function(task->data);
-    return 0;
-}
-
-static void on_own_threads(void (*function)(void *), void *data, unsigned count, unsigned flags)
-{
-    pthread_t all[64];
-    struct task task = {function, data};
-    unsigned started = 0;
-    (void)flags;
-    while (started + 1 < count && started < 64 && !pthread_create(&all[started], 0, begin, &task)) started++;
-    function(data);
-    while (started) pthread_join(all[--started], 0);
-}
-
-/* As many as have some milliseconds of work each, in operations. */
-#define WORK ((ptrdiff_t)1 << 22)
-static struct lanes_team team(int n, ptrdiff_t batch)
-{
-    ptrdiff_t most = batch * n * n * n / WORK;
-    struct lanes_team team = {on_own_threads, most < (ptrdiff_t)threads ? (unsigned)most : threads};
-    return team;
-}
-#else
-static struct lanes_team team(int n, ptrdiff_t batch)
-{
-    struct lanes_team team = {0, 1};
-    (void)n, (void)batch;
-    return team;
-}
-#endif
+/* Of our own, for TensorFlow does not lend its threads. */
+void lanes_tensorflow_threads(unsigned count) { own.threads = count; }
 
 /* ---- a call: its inputs and outputs --------------------------------------------------------------------------------- */
 
@@ -184,7 +143,6 @@ void lanes_tensorflow_forward(void *option, void *context)
     if (begun(&call, context, 1) && small(&call)) {
         int32_t how = *(int32_t *)option;
         void *w = output(&call, 0, call.rank - 1, real(call.type)), *V = output(&call, 1, call.rank, call.type);
-        struct lanes_team own = team(call.n, call.batch);
         if (w && V)
             lanes_forward(bits(call.type), call.n, call.batch, how >> 2, how & 3, tf.data(call.x[0]), w, V, &own);
     }
@@ -198,7 +156,6 @@ void lanes_tensorflow_backward(void *option, void *context)
     if (begun(&call, context, 4) && small(&call)) {
         int32_t how = *(int32_t *)option;
         void *gA = output(&call, 0, call.rank, call.type), *x[4];
-        struct lanes_team own = team(call.n, call.batch);
         for (int k = 0; k < 4; k++) x[k] = tf.data(call.x[k]);
         if (gA)
             lanes_backward(bits(call.type), call.n, call.batch, how >> 2, how & 3, x[0], x[1], x[2], x[3], gA, &own);
