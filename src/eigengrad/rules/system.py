@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reading import adjoint
+from ..reading import sent_back
 from ..solvers import Pattern, Tridiagonal
 from . import Rule
 
@@ -85,7 +85,7 @@ class Dense(System):
         found = []
         for factors in (a, b)[: self.matrices]:
             Y, X = (xp.concatenate(list(F), -1) for F in zip(*factors, strict=True))
-            found.append(xp.concatenate([0.5 * Y, 0.5 * X], -1) @ adjoint(xp, xp.concatenate([X, Y], -1)))
+            found.append(sent_back(xp, xp.concatenate([0.5 * Y, 0.5 * X], -1), xp.concatenate([X, Y], -1)))
         return tuple(found)
 
 

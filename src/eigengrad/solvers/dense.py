@@ -96,10 +96,9 @@ class Tridiagonal:
             return X
         with np.errstate(all="ignore"):
             size = np.max(np.abs(R[:, some]), axis=0)
-            Z = self._to_tridiagonal(V, dual=True)
-            Y = _project(Z, self._to_tridiagonal(R[:, some] / size, dual=False))
+            Z, Y = self._to_tridiagonal(V, R[:, some] / size)
             shifts = (np.asarray(w)[some] / self.scale).astype(np.float64)
-            Y = self._solve(Z, shifts, Y).astype(self.dtype)
+            Y = self._solve(Z, shifts, _project(Z, Y)).astype(self.dtype)
             X[:, some] = self._from_tridiagonal(Y) * (size / self.scale)
         return X
 
@@ -134,11 +133,13 @@ class Tridiagonal:
         Y = self._turn(Y, adjoint=False)
         return Y if self.pencil is None else self.pencil.back(Y)
 
-    def _to_tridiagonal(self, X: Any, dual: bool) -> Any:
-        """The inverse of that, Q^H L^H X, for vectors (dual), or its adjoint, Q^H L^-1 X, for right-hand sides."""
+    def _to_tridiagonal(self, V: Any, R: Any) -> tuple[Any, Any]:
+        """The inverse of that, Q^H L^H V, of vectors, and its adjoint, Q^H L^-1 R, of right-hand sides: one product."""
+        k = V.shape[1]
         if self.pencil is not None:
-            X = self.pencil.there(X) if dual else self.pencil.right(X)
-        return self._turn(X, adjoint=True)
+            V, R = self.pencil.there(V), self.pencil.right(R)
+        both = self._turn(np.concatenate([V, R], axis=1), adjoint=True)
+        return both[:, :k], both[:, k:]
 
     def _solve(self, Z: Any, shifts: Any, Y: Any) -> Any:
         """P re((T - shift - i delta)^-1) Y, column by column."""
