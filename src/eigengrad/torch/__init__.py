@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch._C import _are_functorch_transforms_active as transformed
 from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
@@ -280,11 +281,17 @@ def _in_forward_mode() -> bool:
 def _attach(rule: Rule) -> Callable[..., Any]:
     # torch.compile takes no class that has a jvp.
     eager, compiled = _function(rule, True), _function(rule, False)
+    apply = super(torch.autograd.Function, eager).apply  # type: ignore[misc]
 
     def function(*args: Any) -> Any:
-        if torch.compiler.is_compiling() and _in_forward_mode():
-            torch._dynamo.graph_break()
-        return (compiled if torch.compiler.is_compiling() else eager).apply(args[-1], *args[:-1])
+        *x, how = args
+        if torch.compiler.is_compiling():
+            if _in_forward_mode():
+                torch._dynamo.graph_break()
+            return compiled.apply(how, *x)
+        if transformed():
+            return eager.apply(how, *x)
+        return apply(how, *map(functorch.unwrap_if_dead, x))  # what eager.apply does, but for the binding of arguments by name
 
     return compiler.outside(function) if rule.host else function
 
