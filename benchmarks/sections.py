@@ -165,7 +165,10 @@ def threads(found: dict[str, Any]) -> str:
         lines.append([TITLES[row["framework"]], what, str(row["threads"]), *cells])
     if not lines:
         return ""
-    text = f"Wall time with more threads, in units of that with {first}: two processes, which take turns."
+    text = (
+        f"Wall time with more threads, in units of that with {first}: two processes, which take turns of a tenth of a "
+        "second or more."
+    )
     return section("Threads", text, table(["", "batch", "threads", "eigengrad", "its own"], lines))
 
 

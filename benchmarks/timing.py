@@ -14,11 +14,12 @@ SHORTEST = 3e-3
 
 
 class Effort(NamedTuple):
-    """How long the turns of one set of calls may take, in seconds, and how many there are."""
+    """How long the turns of one set of calls may take, in seconds, how many there are, and the length of each."""
 
     budget: float = 1.5
     least: int = 3
     most: int = 15
+    shortest: float = SHORTEST
 
 
 def elapsed(call: Callable[[], Any], repeats: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -60,7 +61,7 @@ def measure(
     gc.freeze()  # what compiling left: looking through it before every measurement would take longer than these
     before()
     once = {name: elapsed(call, **clock) for name, call in calls.items()}
-    repeats = {name: max(1, int(SHORTEST / max(seconds, 1e-7))) for name, seconds in once.items()}
+    repeats = {name: max(1, int(effort.shortest / max(seconds, 1e-7))) for name, seconds in once.items()}
     of_a_turn = sum(seconds * repeats[name] for name, seconds in once.items())
     count = int(np.clip(effort.budget / max(of_a_turn, 1e-9), effort.least, effort.most))
     if max(repeats.values(), default=1) > 1:
