@@ -149,6 +149,13 @@ def of_unknown_shape(function, shape):
     )
 
 
+def traced_by_torch():
+    torch = harness("torch").torch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that torch.jit is deprecated
+        torch.jit.trace(lambda d: eg.eigsh(torch.diag(d).to_sparse(), 1).eigenvalues, torch.ones(3), check_trace=False)
+
+
 def complex_csr():
     torch = harness("torch").torch
     with warnings.catch_warnings():
@@ -431,6 +438,7 @@ TRIGGERS = {
         lambda: eg.expm(harness("torch").torch.eye(3).to_sparse()),
         of("torch", lambda h: h.torch.ones(2, 2, dtype=h.torch.bool)),
         lambda: eg.eigsh(harness("torch").torch.eye(3), 1),
+        traced_by_torch,
         complex_csr,
         twice_by_a_sparse_tensor,
     ],

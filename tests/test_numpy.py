@@ -215,3 +215,7 @@ def test_a_result_may_be_written_to():
         before = back(cotangent)
         w[:] = 0.0
         assert np.array_equal(back(cotangent), before)
+        for function in (eigengrad.eigh, eigengrad.eigvalsh, eigengrad.expm, eigengrad.logdet):
+            for x in eigengrad.numpy.jvp(function, a, G + G.T):
+                for part in x if isinstance(x, tuple) else (x,):
+                    part *= 2.0

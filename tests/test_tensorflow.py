@@ -259,3 +259,23 @@ def test_autograph_leaves_the_rules_alone(tf, caplog):
     a = tf.constant(np.diag([1.0, 2.0, 3.0]) + 0.1)
     assert np.allclose(tf.function(gradient)(a), gradient(a), rtol=1e-12)
     assert "AutoGraph" not in caplog.text
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_second_derivatives_of_complex_matrices_without_a_word(tf, caplog, repeated):
+    """TensorFlow warns of each cast from complex to real, as the gradient of one from real to complex is."""
+    tf.get_logger().propagate, before = True, tf.get_logger().propagate
+    try:
+        Q = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 8)).view(complex))[0]
+        a = tf.constant(Q @ np.diag([1.0, 1.0 if repeated else 1.5, 2.0, 3.0]) @ Q.conj().T)
+        with tf.GradientTape() as outer:
+            outer.watch(a)
+            with tf.GradientTape() as tape:
+                tape.watch(a)
+                w, V = eigengrad.eigh(a)
+                loss = w[3] ** 3 + tf.abs(V[0, 3]) ** 4
+            s = tf.reduce_sum(tf.abs(tape.gradient(loss, a)) ** 2)
+        assert np.isfinite(outer.gradient(s, a)).all()
+        assert "incompatible dtype" not in caplog.text
+    finally:
+        tf.get_logger().propagate = before

@@ -302,8 +302,12 @@ def test_device_and_layout_are_kept(torch):
     a = base[0].t().clone(memory_format=torch.preserve_format).requires_grad_()
     eigengrad.torch.eigh(a).eigenvalues[0].backward()
     assert a.grad.stride() == a.stride()
-    w, V = eigengrad.torch.eigh(torch.empty(2, 3, 3, device="meta", requires_grad=True))
+    a = torch.empty(2, 3, 3, device="meta", requires_grad=True)
+    w, V = eigengrad.torch.eigh(a)
     assert (w.device.type, V.shape) == ("meta", (2, 3, 3))
+    for loss in (w.sum(), w.sum() + V.sum(), eigengrad.torch.eigvalsh(a).sum(), eigengrad.torch.sqrtm(a).sum()):
+        (g,) = torch.autograd.grad(loss, a, retain_graph=True)
+        assert (g.device.type, g.shape) == ("meta", (2, 3, 3))
 
 
 @pytest.mark.filterwarnings("ignore")  # torch warns of graphs that break, and of sparse tensors

@@ -81,7 +81,7 @@ def lengths(xp: Any, X: Any) -> Any:
     """The norms of columns, however large or small, shape (..., n)."""
     squares = xp.sum(xp.real(xp.conj(X) * X), -2)
     most = xp.max(squares, -1)[..., None]
-    far = ((most > xp.eps(squares) ** 2) & (most < xp.eps(squares) ** -2)) == False  # noqa: E712 - an array
+    far = ~((most > xp.eps(squares) ** 2) & (most < xp.eps(squares) ** -2))
 
     def scaled() -> Any:
         size = xp.abs(X)
@@ -108,7 +108,7 @@ def repeated(xp: Any, w: Any) -> Any:
 
 
 def _repeated(xp: Any, w: Any, width: Any) -> Any:
-    return (w - _before(xp, w) > width)[..., 1:] == False  # noqa: E712 - an array
+    return ~(w - _before(xp, w) > width)[..., 1:]
 
 
 def same_cluster(xp: Any, w: Any, width: Any = None) -> Any:

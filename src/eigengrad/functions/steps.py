@@ -19,7 +19,7 @@ def _step(xp: Any, x: Points, cut: Any) -> Any:
     if len(x) == 1:
         return xp.where(x[0] > cut, one, 0.0)
     across = (x[0] <= cut) & (x[-1] > cut)
-    return xp.where(across, quotient(xp, lambda x: _step(xp, x, cut), x, across == False), 0.0)  # noqa: E712 - an array
+    return xp.where(across, quotient(xp, lambda x: _step(xp, x, cut), x, ~across), 0.0)
 
 
 def _split(xp: Any, inside: Any, w: Any, X: Any, Y: Any) -> Any:

@@ -191,7 +191,10 @@ def pair(out: Any, g: Any, dg: Any) -> Dual:
 
 
 def split(result: Any) -> tuple[Any, Any]:
+    """Values and tangents, to be written to."""
     if isinstance(result, tuple):
         kind: Any = type(result)
-        return kind(*map(value, result)), kind(*map(tangent, result))
-    return value(result), tangent(result)
+        values, tangents = zip(*map(split, result), strict=True)
+        return kind(*values), kind(*tangents)
+    own = (x if x.flags.writeable else x.copy() for x in (value(result), tangent(result)))
+    return next(own), next(own)

@@ -89,7 +89,7 @@ def _middle(xp: Any, w: Any, V: Any, gw: Any, gV: Any, how: Any) -> Any:
         own = gaps == 0.0 if rows == columns else None  # of single eigenvalues the diagonal alone
         small = xp.abs(R) <= most
         if own is not None:
-            small = small & (own == False)  # noqa: E712 - an array
+            small = small & ~own
         T = R / xp.cast(gaps if own is None else xp.where(own, 1.0, gaps), R)
         if xp.any(small):
             left, right = norm()[..., rows, None], norm()[..., None, columns]

@@ -42,7 +42,7 @@ def solved(xp: Any, w: Any, A: Any, how: Any) -> Any:
     """The spectrum that a solver returned for a finite A, refused where it is not finite."""
     if how.degenerate != "nan" and xp.finite(w):
         return w
-    bad = xp.isfinite(w) == False  # noqa: E712 - an array
+    bad = ~xp.isfinite(w)
 
     def error() -> ConvergenceError:
         where = _first(xp.numpy(bad))
@@ -72,7 +72,7 @@ def finite_values(xp: Any, F: Any, w: Any, how: Any) -> Any:
     if how.degenerate != "nan" and xp.finite(F):
         return F
     F = xp.where(xp.isfinite(w), F, float("nan"))
-    return _refuse_values(xp, F, (xp.isfinite(F) == False) & xp.isfinite(w), w, how, _FINITE)  # noqa: E712 - an array
+    return _refuse_values(xp, F, ~xp.isfinite(F) & xp.isfinite(w), w, how, _FINITE)
 
 
 def defined(xp: Any, w: Any, args: Any, how: Any) -> Any:
@@ -84,7 +84,7 @@ def defined(xp: Any, w: Any, args: Any, how: Any) -> Any:
             F = how.function.value(xp, w, args)
     else:  # a compiler does not follow NumPy's contexts
         F = how.function.value(xp, w, args)
-    return xp.where(_any(xp, xp.isfinite(F) == False)[..., None], float("nan"), w)  # noqa: E712 - an array
+    return xp.where(_any(xp, ~xp.isfinite(F))[..., None], float("nan"), w)
 
 
 def positive(xp: Any, b: Any, how: Any) -> Any:
@@ -160,7 +160,7 @@ def times(
     """
     if not how.function.edges or (how.degenerate != "nan" and xp.finite(L)):
         return L * X
-    infinite = (xp.isfinite(L) == False) & xp.isfinite(w[..., :1])[..., None]  # noqa: E712 - an array
+    infinite = ~xp.isfinite(L) & xp.isfinite(w[..., :1])[..., None]
     if how.degenerate != "nan" and xp.any(infinite) is False:
         return L * X
     each = xp.abs(X)
@@ -188,7 +188,7 @@ def masked(xp: Any, X: Any, w: Any, how: Any) -> Any:
     """X, NaN for the matrices whose spectrum was refused."""
     if how.degenerate != "nan" and xp.finite(w):
         return X
-    refused = xp.isfinite(w[..., :1]) == False  # noqa: E712 - an array
+    refused = ~xp.isfinite(w[..., :1])
     return xp.where(refused[..., None], float("nan"), X)
 
 

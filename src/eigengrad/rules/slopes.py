@@ -38,7 +38,7 @@ def _slopes(xp: Any, x: Any, how: Any) -> Any:
 
 def _refused(xp: Any, like: Any, X: Any, how: Any) -> Any:
     """0 of the shape of `like`, refused where X is not 0."""
-    moved = (xp.max(xp.max(xp.abs(X), -1), -1) == 0.0) == False  # noqa: E712 - an array; NaN is not 0
+    moved = ~(xp.max(xp.max(xp.abs(X), -1), -1) == 0.0)  # NaN is not 0
     for _ in range(len(like.shape) - len(moved.shape)):
         moved = moved[..., None]
     # A factor, so that a derivative of what was refused is NaN too.

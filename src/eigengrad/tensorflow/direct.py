@@ -84,7 +84,7 @@ def _record(xp: Any, a: Any, w: Any, V: Any, single: bool, options: Options) -> 
             gA = _pull(options, *map(seen, (w, V, gw, gV)))
             if gA is not None:
                 return [gA]
-        W = tf.linalg.diag(tf.cast(w, V.dtype))
+        W = tf.linalg.diag(xp.cast(w, V))
         echo = tf.stop_gradient(W)
         gW = gecho = tf.zeros_like(V)
         if squares:

@@ -168,7 +168,7 @@ _xp = SimpleNamespace(
     pull=host.pull,
     matrix=host.matrix,
     lift=host.lift,
-    hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
+    hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu" and not host.traced(),
 )
 
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
@@ -291,7 +291,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
             return compiled.apply(how, *x)
         if transformed():
             return eager.apply(how, *x)
-        return apply(how, *map(functorch.unwrap_if_dead, x))  # what eager.apply does, but for the binding of arguments by name
+        return apply(how, *map(functorch.unwrap_if_dead, x))  # as eager.apply, which binds arguments by name too
 
     return compiler.outside(function) if rule.host else function
 

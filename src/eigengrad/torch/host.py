@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch._C import _functorch as functorch
+from torch._C import _get_tracing_state
 
-from ..errors import DerivativeError, DtypeError, FrameworkError
+from ..errors import DerivativeError, DtypeError, FrameworkError, OptionError
 from ..solvers import Pattern, order
 
 HALF = (torch.float16, torch.bfloat16)
@@ -44,8 +45,18 @@ def to_numpy(x: torch.Tensor) -> Any:
     return x.cpu().numpy()
 
 
+def traced() -> bool:
+    """Whether torch.jit.trace notes what is done; compilers are asked elsewhere."""
+    return _get_tracing_state() is not None
+
+
 def host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """A function of NumPy arrays."""
+    if traced():
+        raise OptionError(
+            "torch.jit.trace would note the pairs of this matrix as constants, and hand them out for every other. "
+            "Trace eigh, which is noted step by step, or compile with torch.compile."
+        )
     return tuple(torch.as_tensor(np.ascontiguousarray(v), device=x[0].device) for v in f(*map(to_numpy, x)))
 
 

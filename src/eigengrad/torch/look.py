@@ -138,7 +138,7 @@ def followed(x: torch.Tensor) -> bool:
 
 def asked(g: torch.Tensor, x: torch.Tensor) -> Any:
     """Outside of what is followed any further."""
-    if follows(g):
+    if follows(g) or g.is_meta:
         return None
     g = g[(*[slice(1) if step == 0 else slice(None) for step in g.stride()[:-1]], slice(None))]
     g = g.reshape(-1, g.shape[-1])
