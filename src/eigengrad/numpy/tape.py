@@ -196,5 +196,9 @@ def split(result: Any) -> tuple[Any, Any]:
         kind: Any = type(result)
         values, tangents = zip(*map(split, result), strict=True)
         return kind(*values), kind(*tangents)
-    own = (x if x.flags.writeable else x.copy() for x in (value(result), tangent(result)))
-    return next(own), next(own)
+    return _own(value(result)), _own(tangent(result))
+
+
+def _own(x: Any) -> Any:
+    """An array, not a view that may not be written to; sparse matrices are new."""
+    return x.copy() if isinstance(x, np.ndarray) and not x.flags.writeable else x
