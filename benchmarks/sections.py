@@ -165,10 +165,7 @@ def threads(found: dict[str, Any]) -> str:
         lines.append([TITLES[row["framework"]], what, str(row["threads"]), *cells])
     if not lines:
         return ""
-    text = (
-        f"Wall time with more threads, in units of that with {first}: two processes, which take turns of a tenth of a "
-        "second or more."
-    )
+    text = f"Wall time with more threads, in units of that with {first}: two processes, which take turns."
     return section("Threads", text, table(["", "batch", "threads", "eigengrad", "its own"], lines))
 
 

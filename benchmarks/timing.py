@@ -64,7 +64,7 @@ def measure(
     repeats = {name: max(1, int(effort.shortest / max(seconds, 1e-7))) for name, seconds in once.items()}
     of_a_turn = sum(seconds * repeats[name] for name, seconds in once.items())
     count = int(np.clip(effort.budget / max(of_a_turn, 1e-9), effort.least, effort.most))
-    if max(repeats.values(), default=1) > 1:
+    if before is not int or max(repeats.values(), default=1) > 1:  # with another process, as many turns in both
         return turns(calls, count, repeats, before, **clock)
     backwards = dict(reversed(calls.items()))
     further = turns(backwards, count - 1, before=before, **clock)  # long calls: that was the first turn

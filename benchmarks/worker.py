@@ -84,16 +84,16 @@ def main() -> None:
     say(kernel=kernel(), cores=pinned, missing=missing)
 
     def turn() -> None:
-        if options.get("turns"):
-            say(turn=True)
-            sys.stdin.readline()
+        say(turn=True)
+        sys.stdin.readline()
 
+    wait = turn if options.get("turns") else int
     how = {"effort": Effort(*options["effort"]), "only": options.get("only", []), "clock": CLOCKS[options["clock"]]}
     begin, busy, mine = time.perf_counter(), machine.busy(), time.process_time()
     for case in (Case(*asked) for asked in options["cases"]):
         say(case=str(case))
-        turn()
-        say(result=result(peers, case, before=turn, **how))
+        wait()
+        say(result=result(peers, case, before=wait, **how))
     seconds, mine = time.perf_counter() - begin, time.process_time() - mine
     say(seconds=round(seconds, 1), cpu_seconds=round(mine, 1))
     if busy is not None and not options.get("turns"):
