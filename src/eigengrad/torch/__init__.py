@@ -168,7 +168,7 @@ _xp = SimpleNamespace(
     pull=host.pull,
     matrix=host.matrix,
     lift=host.lift,
-    hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu" and not host.traced(),
+    hosted=lambda a: not torch.compiler.is_compiling() and a.device.type == "cpu",
 )
 
 _xp.affine = lambda H, shift, scale: affine(_xp, H, shift, scale)
@@ -285,7 +285,7 @@ def _attach(rule: Rule) -> Callable[..., Any]:
 
     def function(*args: Any) -> Any:
         *x, how = args
-        if torch.compiler.is_compiling():
+        if host.traced() or torch.compiler.is_compiling():
             if _in_forward_mode():
                 torch._dynamo.graph_break()
             return compiled.apply(how, *x)

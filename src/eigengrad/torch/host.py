@@ -12,6 +12,7 @@ from torch._C import _get_tracing_state
 
 from ..errors import DerivativeError, DtypeError, FrameworkError, OptionError
 from ..solvers import Pattern, order
+from . import compiler
 
 HALF = (torch.float16, torch.bfloat16)
 DTYPES = (*HALF, torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -45,18 +46,19 @@ def to_numpy(x: torch.Tensor) -> Any:
     return x.cpu().numpy()
 
 
+@compiler.constant
 def traced() -> bool:
-    """Whether torch.jit.trace notes what is done; compilers are asked elsewhere."""
-    return _get_tracing_state() is not None
+    """False, for a program of torch.jit.trace has no rules, and is refused."""
+    if _get_tracing_state() is not None:
+        raise OptionError(
+            "torch.jit.trace notes torch's own steps, so that a gradient of its program is torch's own, wrong or NaN "
+            "where eigenvalues repeat, and what was found for one matrix a constant for all. Use torch.compile."
+        )
+    return False
 
 
 def host(f: Callable[..., Any], shapes: Any, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """A function of NumPy arrays."""
-    if traced():
-        raise OptionError(
-            "torch.jit.trace would note the pairs of this matrix as constants, and hand them out for every other. "
-            "Trace eigh, which is noted step by step, or compile with torch.compile."
-        )
     return tuple(torch.as_tensor(np.ascontiguousarray(v), device=x[0].device) for v in f(*map(to_numpy, x)))
 
 

@@ -21,7 +21,8 @@ KINDS = (torch.Tensor, torch.nn.Parameter)
 def tracked(a: torch.Tensor) -> bool:
     """Whether a derivative may be asked for."""
     return (
-        torch.compiler.is_compiling()
+        host.traced()
+        or torch.compiler.is_compiling()
         or (a.requires_grad and torch.is_grad_enabled())
         or functorch.is_functorch_wrapped_tensor(a)
         or forward_ad.unpack_dual(a).tangent is not None
